@@ -1,0 +1,2 @@
+//! Types that the eBPF programs and userspace share.
+#![no_std]

@@ -1,0 +1,11 @@
+//! `sluice ca`: Prints the node CA's certificate.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_config: &Path, _arguments: Arguments) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("ca is not built yet")
+}

@@ -1,0 +1,11 @@
+//! `sluice check`: Validates the configuration and the policies.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_config: &Path, _arguments: Arguments) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("check is not built yet")
+}

@@ -1,0 +1,11 @@
+//! `sluice sessions`: Lists sessions.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_config: &Path, _arguments: Arguments) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("sessions is not built yet")
+}

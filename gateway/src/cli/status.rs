@@ -1,0 +1,11 @@
+//! `sluice status`: Shows what the running daemon does.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_config: &Path, _arguments: Arguments) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("status is not built yet")
+}

@@ -1,0 +1,1 @@
+//! The local socket, status and metrics.

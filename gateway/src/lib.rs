@@ -1,0 +1,22 @@
+//! Sluice's gateway: guardrails in the data path for non-human identities.
+//!
+//! Modules depend downward only, in this order (see `ARCHITECTURE.md`):
+//! [`cli`] and [`control`], then [`protocol`], then [`session`] and [`guard`], then [`policy`], [`record`], [`mask`],
+//! [`sql`], [`secret`] and [`tls`], then [`workload`] and [`intercept`]. [`access`] holds the words they share and
+//! [`config`] what the operator wrote; both depend on nothing above them.
+
+pub mod access;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod guard;
+pub mod intercept;
+pub mod mask;
+pub mod policy;
+pub mod protocol;
+pub mod record;
+pub mod secret;
+pub mod session;
+pub mod sql;
+pub mod tls;
+pub mod workload;

@@ -1,0 +1,45 @@
+//! Mask functions and the plans that say which column of a result gets which.
+
+use std::collections::HashMap;
+
+/// A mask function, by the word a policy's `@mask` uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mask {
+    /// A fixed text where the type can hold one, NULL otherwise.
+    Redact,
+    /// NULL.
+    Null,
+    /// All but the last four characters of a text replaced; what is too short, or not a text, is redacted.
+    Partial,
+    /// A keyed hash of the value, the same for the same value on this node; what is not a text is redacted.
+    Hash,
+}
+
+/// Where a result's column came from, as RowDescription says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    /// Table OID; 0: computed.
+    pub table: u32,
+    /// Column number; 0: computed.
+    pub column: i16,
+}
+
+/// What happens to each column of a command's results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Every byte is forwarded as it came.
+    Pass,
+    /// By origin.
+    Columns(Columns),
+}
+
+/// A plan that masks by origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// Columns of known origin that have a mask.
+    pub masked: HashMap<Origin, Mask>,
+    /// Relations all of whose other columns are known to be harmless.
+    pub harmless: std::collections::HashSet<u32>,
+    /// What a column of any other origin gets, computed ones included.
+    pub elsewhere: Option<Mask>,
+}

@@ -1,0 +1,1 @@
+//! Where a credential comes from: files, the environment, programs.

@@ -1,0 +1,27 @@
+//! One intercepted connection: who called, what they wanted to reach, and the door their commands pass.
+
+use std::sync::Arc;
+
+use crate::config::{Resource, Workload};
+use crate::guard::Guard;
+use crate::intercept::{ClientAddr, OriginalDestination, Process};
+use crate::record::SessionId;
+
+/// One intercepted connection, from accept to close.
+#[derive(Debug)]
+pub struct Session {
+    /// Its id, in every log line and in the recording's name.
+    pub id: SessionId,
+    /// Who called.
+    pub workload: Arc<Workload>,
+    /// What they reach.
+    pub resource: Arc<Resource>,
+    /// Where they called from.
+    pub client: ClientAddr,
+    /// Where they wanted to go.
+    pub destination: OriginalDestination,
+    /// Which process called.
+    pub process: Process,
+    /// The door.
+    pub guard: Guard,
+}

@@ -1,0 +1,1 @@
+//! Guards and servers that the end-to-end suites share.

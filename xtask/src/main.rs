@@ -1,0 +1,36 @@
+//! Builds, demonstrates, tests and measures Sluice. `cargo xtask --help` lists what there is.
+
+use std::process::ExitCode;
+
+mod build_ebpf;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Builds the eBPF programs, installing what that needs.
+    BuildEbpf(build_ebpf::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::BuildEbpf(a) => build_ebpf::run(a),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "a command line talks to its caller")]
+            {
+                eprintln!("xtask: {error:#}");
+            }
+            ExitCode::from(1)
+        }
+    }
+}
