@@ -1,6 +1,7 @@
 //! Mask functions and the plans that say which column of a result gets which.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// A mask function, by the word a policy's `@mask` uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,7 +40,7 @@ pub struct Columns {
     /// Columns of known origin that have a mask.
     pub masked: HashMap<Origin, Mask>,
     /// Relations all of whose other columns are known to be harmless.
-    pub harmless: std::collections::HashSet<u32>,
+    pub harmless: Arc<HashSet<u32>>,
     /// What a column of any other origin gets, computed ones included.
     pub elsewhere: Option<Mask>,
 }

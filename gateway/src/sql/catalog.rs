@@ -11,6 +11,8 @@ use crate::access::{Name, Tags};
 pub struct Catalog {
     /// Counts snapshots of this database: part of every cached analysis.
     pub generation: u64,
+    /// Whether it was read whole. Where not, nothing is known to be harmless: everything is unknown.
+    pub complete: bool,
     /// The database's name.
     pub database: Name,
     /// Every relation outside the system schemas, by OID.
