@@ -1,11 +1,22 @@
 //! `gateway.toml`: what the operator wrote, validated. Nothing here touches the network or the kernel.
 
+mod load;
+mod node;
+mod pattern;
+pub mod problem;
+mod read;
+mod resource;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::access::Name;
+pub use node::{Node, ThisNode};
+pub use pattern::PatternError;
+pub use problem::{Problem, Problems};
+pub use resource::UNLISTED;
 
 /// The whole file. A value of this type is valid: every reference resolves and every pattern parses.
 #[derive(Debug)]
@@ -22,6 +33,8 @@ pub struct Config {
     pub workloads: BTreeMap<Name, Arc<Workload>>,
     /// `[resources.*]` by name.
     pub resources: BTreeMap<Name, Arc<Resource>>,
+    /// `[users.*]` by name.
+    pub users: BTreeMap<Name, Arc<User>>,
 }
 
 /// `[intercept]`: the redirect layer.
@@ -223,4 +236,13 @@ pub struct ObjectPattern {
     pub column: Option<String>,
     /// As written, for `status` and errors.
     pub text: String,
+}
+
+/// `[users.X]`: a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Their key in the file.
+    pub name: Name,
+    /// The Cedar groups they are in: those whose agreement an `@approve` asks for.
+    pub groups: Vec<Name>,
 }
