@@ -1,1 +1,5 @@
-//! PostgreSQL, protocol 3.0 and 3.2.
+//! PostgreSQL's frontend/backend protocol 3.
+
+pub(crate) mod cancel;
+pub(crate) mod established;
+pub(crate) mod wire;

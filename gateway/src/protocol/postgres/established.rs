@@ -1,0 +1,64 @@
+//! What the start-up hands to the relay: two authenticated connections and what is known of them.
+
+use std::collections::BTreeMap;
+
+use super::cancel::Registration;
+use super::wire::Wire;
+use crate::access::Name;
+use crate::session::Session;
+
+/// The version that the workload speaks, as negotiated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ProtocolVersion {
+    /// 3.0, all servers and clients since PostgreSQL 7.4.
+    V3_0,
+    /// 3.2, PostgreSQL 18: cancel keys of other lengths.
+    V3_2,
+}
+
+/// Whose credential the server accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authentication {
+    /// The gateway's.
+    Injected,
+    /// The workload's own, relayed.
+    Relayed,
+}
+
+/// What kind of backend answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BackendKind {
+    /// One that runs SQL.
+    Ordinary,
+    /// A WAL sender: also speaks replication commands. Policy permitted it.
+    WalSender,
+}
+
+/// A session whose start-up is over: the client has been sent everything up to and including the first
+/// ReadyForQuery, and the server waits for a message. What either peer sent beyond is in its `input`.
+#[derive(Debug)]
+pub(crate) struct Established {
+    /// The workload's side.
+    pub(crate) client: Wire,
+    /// The resource's side.
+    pub(crate) server: Wire,
+    /// Who called, and the door.
+    pub(crate) session: Session,
+    /// What the workload speaks. The server's side speaks the same messages.
+    pub(crate) version: ProtocolVersion,
+    /// What answers.
+    pub(crate) kind: BackendKind,
+    /// The role that the server knows.
+    pub(crate) role: Name,
+    /// The database.
+    pub(crate) database: Name,
+    /// Whose credential it was.
+    pub(crate) authentication: Authentication,
+    /// Every ParameterStatus of the server's so far, by name.
+    pub(crate) parameters: BTreeMap<String, String>,
+    /// Settings that the workload asked for in its start-up packet, by lower-case name: `search_path` may be one. A later entry of
+    /// the same name was applied later.
+    pub(crate) settings: Vec<(String, String)>,
+    /// Keeps the workload's cancel key valid; drop it when the session ends.
+    pub(crate) cancel: Registration,
+}
