@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 
 mod build_ebpf;
+mod packages;
+mod shell;
+mod test;
 
 use clap::{Parser, Subcommand};
 
@@ -17,11 +20,14 @@ struct Arguments {
 enum Task {
     /// Builds the eBPF programs, installing what that needs.
     BuildEbpf(build_ebpf::Arguments),
+    /// Checks format and lints, runs the unit tests and, as root, the end-to-end suites.
+    Test(test::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::BuildEbpf(a) => build_ebpf::run(a),
+        Task::Test(a) => test::run_all(a),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
