@@ -1,2 +1,361 @@
-//! Types that the eBPF programs and userspace share.
+//! What the eBPF programs and userspace share: map names, keys, values, events. `repr(C)`, no implicit padding.
+//!
+//! Every change to a key, a value or a map's size is a new [`LAYOUT`]: pins of another layout are never reused.
 #![no_std]
+#![expect(unsafe_code, reason = "`Plain` promises a memory layout, which only an unsafe trait can")]
+
+/// The version of everything in this file; part of the pins' path.
+pub const LAYOUT: u32 = 1;
+
+/// Types that are nothing but initialised bytes, all of whose bit patterns are valid.
+///
+/// # Safety
+/// `repr(C)` or a primitive, without padding, every bit pattern valid.
+pub unsafe trait Plain: Copy + 'static {}
+// SAFETY: integers have no padding and no invalid bit pattern.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
+unsafe impl Plain for u64 {}
+
+macro_rules! plain {
+    ($type:ty, $size:literal) => {
+        const _: () = assert!(size_of::<$type>() == $size);
+        // SAFETY: repr(C) of integers and arrays of them; the size above is the sum of the fields'.
+        unsafe impl Plain for $type {}
+    };
+}
+
+/// Names of the maps, in the object and as pins.
+pub mod map {
+    /// Array of one [`Settings`](super::Settings).
+    pub const SETTINGS: &str = "SETTINGS";
+    /// Array of one `u64`: CLOCK_MONOTONIC in ns when the daemon last said that it lives.
+    pub const HEARTBEAT: &str = "HEARTBEAT";
+    /// Hash `u64` cgroup id (inode number) -> `u32` label; [`NO_LABEL`](super::NO_LABEL) for an unlabelled one.
+    pub const CGROUPS: &str = "CGROUPS";
+    /// Hash `u32` uid -> `u32` label.
+    pub const UIDS: &str = "UIDS";
+    /// Array of [`PatternState`](super::PatternState): the automaton that labels new cgroups.
+    pub const PATTERNS: &str = "PATTERNS";
+    /// Hash `u32` label -> [`LabelState`](super::LabelState); a label without an entry may connect nowhere.
+    pub const LABELS: &str = "LABELS";
+    /// Hash `u32` label -> `u64`: how many origins of the label userspace has removed. Only userspace writes it.
+    pub const RELEASED: &str = "RELEASED";
+    /// Hash `u64` network namespace cookie -> [`Listener`](super::Listener).
+    pub const LISTENERS: &str = "LISTENERS";
+    /// Hash [`Endpoint`](super::Endpoint) -> `u32` 1: covered destinations, where only listed ones are captured.
+    pub const DESTINATIONS: &str = "DESTINATIONS";
+    /// Hash [`Endpoint`](super::Endpoint) -> `u32` 1: what labelled workloads may reach by UDP. Port 0 is never one.
+    pub const ALLOW_UDP: &str = "ALLOW_UDP";
+    /// Hash [`Tuple`](super::Tuple) -> [`Origin`](super::Origin). Does not evict.
+    pub const ORIGINS: &str = "ORIGINS";
+    /// Socket storage of [`Socket`](super::Socket).
+    pub const SOCKETS: &str = "SOCKETS";
+    /// Per-CPU array of `u64`, indexed by [`Reason`](super::Reason).
+    pub const COUNTERS: &str = "COUNTERS";
+    /// Ring buffer of [`Event`](super::Event).
+    pub const EVENTS: &str = "EVENTS";
+}
+
+/// The label of an unlabelled cgroup or user.
+pub const NO_LABEL: u32 = 0;
+/// A label that no workload has: a cgroup whose workload cannot be known. Everything is refused there.
+pub const UNKNOWN_LABEL: u32 = u32::MAX;
+
+/// How many cgroups are remembered; beyond it a look-up walks the ancestors.
+pub const CGROUPS_MAX: u32 = 131_072;
+/// How many unlabelled cgroups the kernel side remembers by itself.
+pub const CGROUPS_UNLABELLED_MAX: u64 = 65_536;
+/// How many cgroups below a labelled one the kernel side remembers by itself, for each label.
+pub const CGROUPS_INHERITED_MAX: u64 = 4_096;
+/// How many labels, and uids with one, there can be.
+pub const LABELS_MAX: u32 = 4_096;
+/// How many network namespaces can have listeners.
+pub const LISTENERS_MAX: u32 = 16_384;
+/// How many destinations can be listed, and how many allowed by UDP.
+pub const ENDPOINTS_MAX: u32 = 16_384;
+/// How many redirected connections can exist on the node.
+pub const ORIGINS_MAX: u32 = 262_144;
+/// Size of the ring buffer of events in bytes.
+pub const EVENTS_BYTES: u32 = 1 << 20;
+
+/// States of the pattern automaton: two halves, of which [`Settings::pattern_start`] picks one.
+pub const PATTERN_STATES: u32 = 2 * PATTERN_HALF;
+/// States of one half. The first state of a half is dead, the second is the start.
+pub const PATTERN_HALF: u32 = 2_048;
+/// Longest cgroup path that the kernel reports, with its terminating zero (`TRACE_CGROUP_PATH_LEN`).
+pub const PATH_MAX: usize = 1_024;
+
+/// IPv4 loopback addresses on which a namespace's listener can accept.
+pub const LISTENER_V4: usize = 8;
+/// Ports of `::1` on which a namespace's listener can accept.
+pub const LISTENER_V6: usize = 4;
+
+/// A heartbeat older than this, in ns, means that the gateway is down.
+pub const HEARTBEAT_STALE: u64 = 3_000_000_000;
+
+/// What holds for the whole node.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// 1: only [`map::DESTINATIONS`] are captured; anything else: every destination.
+    pub listed_only: u32,
+    /// 1: labelled workloads connect directly while the heartbeat is stale; anything else: they are refused.
+    pub open_when_down: u32,
+    /// 1: some uid has a label, so uids are looked up.
+    pub by_uid: u32,
+    /// State in which the automaton starts; 0: there is no pattern.
+    pub pattern_start: u32,
+    /// 1: some pattern can match a path that is too long to be reported.
+    pub long_patterns: u32,
+    /// Explicit padding, 0.
+    pub reserved: u32,
+}
+plain!(Settings, 24);
+
+/// One state of the automaton over the bytes of a cgroup's path.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PatternState {
+    /// The label of a path that ends here, or [`NO_LABEL`].
+    pub label: u32,
+    /// Explicit padding, 0.
+    pub reserved: u32,
+    /// The next state by byte; 0: no pattern matches any more.
+    pub next: [u16; 256],
+}
+plain!(PatternState, 520);
+
+/// What the kernel side counts for a label.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LabelState {
+    /// How many redirected connections it may have at the same time.
+    pub connections_max: u64,
+    /// How many origins have been published for it.
+    pub published: u64,
+    /// How many of those the kernel side has removed.
+    pub removed: u64,
+    /// How many cgroups below labelled ones are remembered for it.
+    pub cgroups: u64,
+}
+plain!(LabelState, 32);
+
+/// Where connections of a network namespace are redirected to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listener {
+    /// IPv4 loopback addresses in network order, the first `v4_count` of them.
+    pub v4: [u32; LISTENER_V4],
+    /// How many of `v4` there are.
+    pub v4_count: u32,
+    /// Port of all of `v4`, host order.
+    pub v4_port: u32,
+    /// How many of `v6_ports` there are.
+    pub v6_count: u32,
+    /// Ports on `::1`, host order.
+    pub v6_ports: [u32; LISTENER_V6],
+}
+plain!(Listener, 60);
+
+/// An address and a port.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// IPv6 address as four words in network order; IPv4 as `::ffff:a.b.c.d`.
+    pub address: [u32; 4],
+    /// Port, host order.
+    pub port: u32,
+}
+plain!(Endpoint, 20);
+
+/// What identifies a redirected connection on both of its ends.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tuple {
+    /// Cookie of the network namespace that both ends are in.
+    pub netns: u64,
+    /// The workload's end, as in [`Endpoint`].
+    pub client: [u32; 4],
+    /// Its port, host order.
+    pub client_port: u16,
+    /// The listener's port, host order.
+    pub listener_port: u16,
+    /// The listener's IPv4 address in network order; 0 for `::1`. (One client port may be in use to several.)
+    pub listener: u32,
+}
+plain!(Tuple, 32);
+
+/// Where a redirected connection wanted to go, and who asked.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Cgroup of the process that connected.
+    pub cgroup: u64,
+    /// CLOCK_MONOTONIC in ns when the origin was published; tells connections with the same tuple apart.
+    pub time: u64,
+    /// Where it wanted to go.
+    pub destination: Endpoint,
+    /// The workload.
+    pub label: u32,
+    /// Thread group id, in the first pid namespace.
+    pub pid: u32,
+    /// User id, in the first user namespace.
+    pub uid: u32,
+}
+plain!(Origin, 48);
+
+/// What a socket's storage holds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Socket {
+    /// What the socket is; also what `Origin` is published from.
+    pub origin: Origin,
+    /// The key under which the origin is published, where `state` says so.
+    pub tuple: Tuple,
+    /// The label that the socket was made under, or [`NO_LABEL`]. (`origin.label` is the one it connected under.)
+    pub label: u32,
+    /// One of [`socket`].
+    pub kind: u32,
+    /// 1 while `origin` is published and the connection is not established.
+    pub pending: u32,
+    /// 1: a refusal of the egress guard has been reported.
+    pub reported: u32,
+}
+plain!(Socket, 96);
+
+/// Values of [`Socket::kind`].
+pub mod socket {
+    /// Nothing has been decided.
+    pub const NEW: u32 = 0;
+    /// Its connect was redirected.
+    pub const REDIRECTED: u32 = 1;
+    /// Accepted from a listening socket of the workload's own.
+    pub const ACCEPTED: u32 = 2;
+    /// Its destination is not covered.
+    pub const DIRECT: u32 = 3;
+    /// Connected directly because the gateway was down and that is allowed.
+    pub const OPEN: u32 = 4;
+    /// Its connect was refused.
+    pub const REFUSED: u32 = 5;
+}
+
+/// What happened, and why: index of [`map::COUNTERS`] and [`Event::reason`].
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// A connect was redirected to the gateway.
+    Redirected = 0,
+    /// Direct: the destination is not covered.
+    NotCovered = 1,
+    /// Direct: the gateway is down, and that is allowed.
+    GatewayDownOpen = 2,
+    /// Refused: no listener is registered for the network namespace.
+    NoListener = 3,
+    /// Refused: the listener's address was called by hand.
+    ListenerByHand = 4,
+    /// Refused: the workload has as many connections as it may.
+    ConnectionCap = 5,
+    /// Refused: the label is not one of a workload.
+    UnknownLabel = 6,
+    /// Refused: UDP to an address that is not allowed.
+    Udp = 7,
+    /// Refused: a protocol other than TCP and UDP.
+    Protocol = 8,
+    /// Refused: the connection's socket could not be remembered.
+    Storage = 9,
+    /// Refused: the socket's device binding could not be taken off.
+    Device = 10,
+    /// Refused: the original destination could not be published; the gateway closes the connection.
+    Publish = 11,
+    /// Dropped by the egress guard: a packet of a labelled socket that nothing let through.
+    Egress = 12,
+    /// A new cgroup was labelled.
+    CgroupLabelled = 13,
+    /// A new cgroup matched, and its label could not be stored: unknown cgroups are refused from now on.
+    CgroupLost = 14,
+    /// Refused: the process's cgroup is not known, and a label has been lost.
+    CgroupUnknown = 15,
+    /// An event did not fit in the ring buffer. Counted only.
+    EventLost = 16,
+}
+
+impl Reason {
+    /// How many there are.
+    pub const COUNT: u32 = 17;
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Reason; Self::COUNT as usize] = [
+        Self::Redirected,
+        Self::NotCovered,
+        Self::GatewayDownOpen,
+        Self::NoListener,
+        Self::ListenerByHand,
+        Self::ConnectionCap,
+        Self::UnknownLabel,
+        Self::Udp,
+        Self::Protocol,
+        Self::Storage,
+        Self::Device,
+        Self::Publish,
+        Self::Egress,
+        Self::CgroupLabelled,
+        Self::CgroupLost,
+        Self::CgroupUnknown,
+        Self::EventLost,
+    ];
+
+    /// The reason of a number from the kernel.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    /// Its name in logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Redirected => "redirected",
+            Self::NotCovered => "not_covered",
+            Self::GatewayDownOpen => "gateway_down_open",
+            Self::NoListener => "no_listener",
+            Self::ListenerByHand => "listener_by_hand",
+            Self::ConnectionCap => "connection_cap",
+            Self::UnknownLabel => "unknown_label",
+            Self::Udp => "udp",
+            Self::Protocol => "protocol",
+            Self::Storage => "storage",
+            Self::Device => "device",
+            Self::Publish => "publish",
+            Self::Egress => "egress",
+            Self::CgroupLabelled => "cgroup_labelled",
+            Self::CgroupLost => "cgroup_lost",
+            Self::CgroupUnknown => "cgroup_unknown",
+            Self::EventLost => "event_lost",
+        }
+    }
+}
+
+/// One thing that happened to a labelled process or cgroup.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// CLOCK_MONOTONIC in ns.
+    pub time: u64,
+    /// The process's cgroup, or the new one.
+    pub cgroup: u64,
+    /// Network namespace cookie, 0 where it is not known.
+    pub netns: u64,
+    /// A [`Reason`].
+    pub reason: u32,
+    /// The workload.
+    pub label: u32,
+    /// Thread group id; 0 where no process is at hand.
+    pub pid: u32,
+    /// User id.
+    pub uid: u32,
+    /// Where it wanted to go; zeros where that is not known.
+    pub destination: Endpoint,
+    /// IP protocol number; 0 where it is not known.
+    pub protocol: u32,
+}
+plain!(Event, 64);
