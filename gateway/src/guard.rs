@@ -117,6 +117,19 @@ impl Guard {
         unimplemented!()
     }
 
+    /// Decides whether the connection may be made at all; to be asked once, before any upstream byte.
+    ///
+    /// # Errors
+    /// It may not, or nobody permits it.
+    pub fn connect(&mut self, _server_name: Option<&str>) -> Result<(), Refusal> {
+        unimplemented!()
+    }
+
+    /// Ends the session's recording.
+    pub fn close(&mut self) {
+        unimplemented!()
+    }
+
     /// Records something about the session that an auditor has to know, and logs it: a protocol error, a masked value that could not be, how the
     /// workload authenticated.
     pub fn note(&mut self, _what: &str) {

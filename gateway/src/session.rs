@@ -1,5 +1,6 @@
 //! One intercepted connection: who called, what they wanted to reach, and the door their commands pass.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::{Resource, Workload};
@@ -14,8 +15,10 @@ pub struct Session {
     pub id: SessionId,
     /// Who called.
     pub workload: Arc<Workload>,
-    /// What they reach.
-    pub resource: Arc<Resource>,
+    /// What they reach; absent: a destination that is no resource.
+    pub resource: Option<Arc<Resource>>,
+    /// The resource's own addresses, as the gateway resolved them; the original destination where there is none.
+    pub upstream: Arc<[SocketAddr]>,
     /// Where they called from.
     pub client: ClientAddr,
     /// Where they wanted to go.
