@@ -1,6 +1,6 @@
 //! Wire protocols: bytes to commands and back. Nothing here knows of policy, approval or recording.
 
-pub mod detect;
+mod detect;
 pub mod postgres;
 pub(crate) mod stream;
 
@@ -9,8 +9,11 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 use crate::config::Config;
+use crate::secret::Secrets;
 use crate::session::Session;
+use crate::tls::{ALPN_POSTGRESQL, Authority, AuthorityError, Certificates, UpstreamConfigs};
 use postgres::cancel::CancelKeys;
+use postgres::scram::{KeyCache, ScramError};
 
 /// What the sessions of this daemon share, whatever they speak. A clone is the same services.
 #[derive(Clone, Debug)]
@@ -20,37 +23,93 @@ pub struct Services {
 
 #[derive(Debug)]
 struct Inner {
-    cancel: CancelKeys,
+    certificates: Certificates,
+    upstream_tls: UpstreamConfigs,
+    secrets: Secrets,
+    scram_keys: KeyCache,
+    cancel_keys: CancelKeys,
 }
 
 /// The services cannot be had; the message says why and what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum ServicesError {}
+pub enum ServicesError {
+    /// The node's authority.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// Random numbers.
+    #[error("the system has no random numbers: is /dev/urandom there?")]
+    NoRandomness,
+}
+
+impl From<ScramError> for ServicesError {
+    fn from(_: ScramError) -> Self {
+        ServicesError::NoRandomness
+    }
+}
 
 impl Services {
     /// Loads the node CA from the state folder, or makes it.
     ///
     /// # Errors
     /// The state folder cannot be written, or what is in there cannot be used.
-    pub fn new(_config: &Config) -> Result<Self, ServicesError> {
-        Ok(Services { inner: Arc::new(Inner { cancel: CancelKeys::default() }) })
+    pub fn new(config: &Config) -> Result<Self, ServicesError> {
+        let authority = Arc::new(Authority::open(&config.state_dir)?);
+        let inner = Inner {
+            certificates: Certificates::new(authority, ALPN_POSTGRESQL),
+            upstream_tls: UpstreamConfigs::new(ALPN_POSTGRESQL),
+            secrets: Secrets::default(),
+            scram_keys: KeyCache::new()?,
+            cancel_keys: CancelKeys::default(),
+        };
+        Ok(Services { inner: Arc::new(inner) })
+    }
+
+    /// Certificates to show to workloads.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.inner.certificates
+    }
+
+    /// TLS towards resources.
+    pub(crate) fn upstream_tls(&self) -> &UpstreamConfigs {
+        &self.inner.upstream_tls
+    }
+
+    /// Where credentials come from.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
+    }
+
+    /// Keys that logins were derived to.
+    pub(crate) fn scram_keys(&self) -> &KeyCache {
+        &self.inner.scram_keys
     }
 
     /// The cancel keys that workloads hold.
     pub(crate) fn cancel_keys(&self) -> &CancelKeys {
-        &self.inner.cancel
+        &self.inner.cancel_keys
     }
 }
 
 /// Serves one connection to a resource until it ends. Runs on a current-thread runtime; says in the log what went
 /// wrong, and closes the session's guard.
-pub async fn serve(client: TcpStream, session: Session, services: &Services) {
-    // Fails closed: the connection is dropped.
-    let _ = (client, session, services.cancel_keys());
+pub async fn serve(client: TcpStream, mut session: Session, services: &Services) {
+    match session.resource.clone() {
+        Some(resource) => detect::serve(client, session, resource, services).await,
+        None => {
+            session.guard.note("a connection to a destination that is no resource cannot be served as one");
+            session.guard.close();
+        }
+    }
 }
 
 /// Copies bytes between a workload and a destination that is no resource, which policy permitted, until both ends
 /// have closed.
-pub async fn relay_untouched(client: TcpStream, upstream: TcpStream, session: Session) {
-    let _ = (client, upstream, session);
+pub async fn relay_untouched(mut client: TcpStream, mut upstream: TcpStream, mut session: Session) {
+    let _ = client.set_nodelay(true).and_then(|()| upstream.set_nodelay(true));
+    let note = match tokio::io::copy_bidirectional(&mut client, &mut upstream).await {
+        Ok((sent, received)) => format!("relayed untouched: {sent} bytes sent, {received} received"),
+        Err(error) => format!("relayed untouched until it failed: {error}"),
+    };
+    session.guard.note(&note);
+    session.guard.close();
 }

@@ -14,8 +14,8 @@ use rustls::crypto::CryptoProvider;
 
 pub use authority::{Authority, AuthorityError};
 pub(crate) use binding::server_end_point;
-pub(crate) use present::{Certificates, PresentError, Shown};
-pub(crate) use upstream::{UpstreamConfigs, UpstreamTlsError};
+pub(crate) use present::{Certificates, PresentError, Shown, ShownCertificate};
+pub(crate) use upstream::UpstreamConfigs;
 
 /// The ALPN protocol of PostgreSQL (registered with IANA; libpq asks for it since version 17).
 pub(crate) const ALPN_POSTGRESQL: &[u8] = b"postgresql";

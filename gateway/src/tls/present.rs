@@ -41,13 +41,21 @@ pub(crate) struct Shown {
 pub(crate) struct Certificates {
     authority: SharedAuthority,
     alpn: &'static [u8],
-    minted: Mutex<HashMap<Shown, (Instant, Entry)>>,
-    operators: Mutex<HashMap<(PathBuf, PathBuf), (Stamp, Stamp, Entry)>>,
+    minted: Mutex<HashMap<Shown, (Instant, ShownCertificate)>>,
+    operators: Mutex<HashMap<(PathBuf, PathBuf), Operators>>,
+}
+
+/// A certificate of the operator's, and the files it was read from.
+#[derive(Debug)]
+struct Operators {
+    cert: Stamp,
+    key: Stamp,
+    shown: ShownCertificate,
 }
 
 /// What a handshake needs, and the leaf that channel binding hashes.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct ShownCertificate {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) leaf: CertificateDer<'static>,
 }
@@ -71,14 +79,14 @@ impl Certificates {
     }
 
     /// What to show for `shown`.
-    pub(crate) fn for_client(&self, shown: Shown, present: Option<&Present>) -> Result<Entry, PresentError> {
+    pub(crate) fn for_client(&self, shown: Shown, present: Option<&Present>) -> Result<ShownCertificate, PresentError> {
         match present {
             Some(present) => self.operators_own(present),
             None => self.minted(shown),
         }
     }
 
-    fn minted(&self, shown: Shown) -> Result<Entry, PresentError> {
+    fn minted(&self, shown: Shown) -> Result<ShownCertificate, PresentError> {
         if let Some((made, entry)) = self.minted.lock().unwrap_or_else(PoisonError::into_inner).get(&shown)
             && made.elapsed() < FRESH
         {
@@ -94,17 +102,17 @@ impl Certificates {
         Ok(entry)
     }
 
-    fn operators_own(&self, present: &Present) -> Result<Entry, PresentError> {
+    fn operators_own(&self, present: &Present) -> Result<ShownCertificate, PresentError> {
         let stamp = |path: &PathBuf| Stamp::of(path).map_err(|error| PresentError::File { path: path.clone(), error });
         let (cert, key) = (stamp(&present.cert)?, stamp(&present.key)?);
         let which = (present.cert.clone(), present.key.clone());
         {
             let operators = self.operators.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((old_cert, old_key, entry)) = operators.get(&which)
-                && *old_cert == cert
-                && *old_key == key
+            if let Some(kept) = operators.get(&which)
+                && kept.cert == cert
+                && kept.key == key
             {
-                return Ok(entry.clone());
+                return Ok(kept.shown.clone());
             }
         }
         let entry = self.entry(read_present(present)?)?;
@@ -112,11 +120,11 @@ impl Certificates {
         if operators.len() >= KEPT {
             operators.clear();
         }
-        operators.insert(which, (cert, key, entry.clone()));
+        operators.insert(which, Operators { cert, key, shown: entry.clone() });
         Ok(entry)
     }
 
-    fn entry(&self, key: CertifiedKey) -> Result<Entry, PresentError> {
+    fn entry(&self, key: CertifiedKey) -> Result<ShownCertificate, PresentError> {
         let leaf = key.end_entity_cert()?.clone().into_owned();
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
@@ -126,7 +134,7 @@ impl Certificates {
         // libpq resumes no session, so a ticket would be two records that nobody reads.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Entry { config: Arc::new(config), leaf })
+        Ok(ShownCertificate { config: Arc::new(config), leaf })
     }
 }
 

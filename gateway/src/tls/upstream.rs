@@ -18,8 +18,11 @@ use crate::config::{TlsMode, UpstreamTls};
 #[derive(Debug)]
 pub(crate) struct UpstreamConfigs {
     alpn: &'static [u8],
-    kept: Mutex<HashMap<Demand, (Option<Stamp>, Arc<ClientConfig>)>>,
+    kept: Mutex<HashMap<Demand, Kept>>,
 }
+
+/// A configuration, and the file it was read from as that was.
+type Kept = (Option<Stamp>, Arc<ClientConfig>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Demand {

@@ -8,13 +8,19 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::established::ProtocolVersion;
+use super::failure::Failure;
+use super::{startup, upstream};
 use crate::access::Name;
+use crate::config::Resource;
+use crate::protocol::Services;
 use crate::record::SessionId;
+use crate::session::Session;
 
 /// Bytes of a key as protocol 3.0 knows it.
 const KEY_V3_0: usize = 4;
@@ -116,6 +122,40 @@ impl Drop for Registration {
             self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         }
     }
+}
+
+/// How long a server may take to signal.
+const SIGNAL: Duration = Duration::from_secs(10);
+
+/// Serves a connection that asks to cancel. Its client learns nothing but the connection's end, as from a server.
+pub(super) async fn serve(
+    key: &CancelKey,
+    server_name: Option<&str>,
+    session: &mut Session,
+    resource: &Resource,
+    services: &Services,
+) -> Result<(), Failure> {
+    session.guard.connect(server_name).map_err(|refusal| Failure::silent(refusal.reason))?;
+    session.guard.commit().map_err(|error| Failure::silent(error.0))?;
+    let target = services.cancel_keys().find(key, &session.workload.name, &resource.name);
+    let target =
+        target.ok_or_else(|| Failure::silent("a cancel request with a key that is none of this workload's"))?;
+    session.guard.note(&format!("cancel request for session {}", target.session));
+    session.guard.commit().map_err(|error| Failure::silent(error.0))?;
+    let sent = async {
+        let mut upstream = upstream::connect(resource, &[target.upstream], services.upstream_tls()).await?;
+        let sent = upstream.wire.send(&startup::encode_cancel(&target.real)).await;
+        sent.map_err(|error| Failure::silent(format!("the cancel request was not sent: {error}")))?;
+        // The server closes when it has signalled: the client must not believe it sooner.
+        while upstream.wire.fill().await.is_ok_and(|read| read > 0) {
+            upstream.wire.input.clear();
+        }
+        Ok(())
+    };
+    let sent: Result<(), Failure> = tokio::time::timeout(SIGNAL, sent)
+        .await
+        .unwrap_or_else(|_| Err(Failure::silent("the server did not take the cancel request in time")));
+    sent.map_err(|failure| Failure::silent(failure.log))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! the relay.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +13,9 @@ use crate::protocol::stream::Stream;
 
 /// How much is asked of the kernel at once.
 const CHUNK: usize = 8 * 1024;
+
+/// How long a peer has to take the last thing that is said to it.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A connection to one peer.
 #[derive(Debug)]
@@ -92,6 +96,28 @@ impl Wire {
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await
+    }
+}
+
+impl Wire {
+    /// Says a last thing and closes. A connection closed with unread bytes is reset, and a reset may overtake what was
+    /// said: so what the peer still sends is read, for a moment.
+    pub(super) async fn close(mut self, last: &[u8]) {
+        let farewell = async {
+            if !last.is_empty() {
+                self.stream.write_all(last).await?;
+            }
+            self.stream.shutdown().await?;
+            for _ in 0..64 {
+                self.input.clear();
+                if self.fill().await? == 0 {
+                    break;
+                }
+            }
+            io::Result::Ok(())
+        };
+        // However it goes, the connection ends here.
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
     }
 }
 
