@@ -15,6 +15,9 @@ use crate::tls::{ALPN_POSTGRESQL, Authority, AuthorityError, Certificates, Upstr
 use postgres::cancel::CancelKeys;
 use postgres::scram::{KeyCache, ScramError};
 
+/// Bytes that are copied at once for a destination that is no resource.
+const COPY: usize = 64 * 1024;
+
 /// What the sessions of this daemon share, whatever they speak. A clone is the same services.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -106,7 +109,7 @@ pub async fn serve(client: TcpStream, mut session: Session, services: &Services)
 /// have closed.
 pub async fn relay_untouched(mut client: TcpStream, mut upstream: TcpStream, mut session: Session) {
     let _ = client.set_nodelay(true).and_then(|()| upstream.set_nodelay(true));
-    let note = match tokio::io::copy_bidirectional(&mut client, &mut upstream).await {
+    let note = match tokio::io::copy_bidirectional_with_sizes(&mut client, &mut upstream, COPY, COPY).await {
         Ok((sent, received)) => format!("relayed untouched: {sent} bytes sent, {received} received"),
         Err(error) => format!("relayed untouched until it failed: {error}"),
     };

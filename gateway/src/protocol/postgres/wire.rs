@@ -3,6 +3,7 @@
 //! The start-up is a handful of small messages, read one at a time. What is still in `input` when it ends belongs to
 //! the relay.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -18,7 +19,6 @@ const CHUNK: usize = 8 * 1024;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A connection to one peer.
-#[derive(Debug)]
 pub(crate) struct Wire {
     /// The connection.
     pub(crate) stream: Stream,
@@ -27,12 +27,24 @@ pub(crate) struct Wire {
 }
 
 /// A message after the start-up packet: one byte of type, a length that counts itself, the body.
-#[derive(Debug)]
 pub(crate) struct Frame {
     /// Its type.
     pub(crate) tag: u8,
     /// The whole message, type and length included.
     pub(crate) bytes: BytesMut,
+}
+
+/// What was read may be a password: only how much of it there is.
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("stream", &self.stream).field("unread", &self.input.len()).finish()
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame").field("tag", &char::from(self.tag)).field("length", &self.bytes.len()).finish()
+    }
 }
 
 /// Bytes of type and length.
