@@ -7,9 +7,10 @@ pub(crate) mod stream;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
+use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::secret::Secrets;
+use crate::secret::{NodeKeyError, Secrets, node_key};
 use crate::session::Session;
 use crate::tls::{ALPN_POSTGRESQL, Authority, AuthorityError, Certificates, UpstreamConfigs};
 use postgres::cancel::CancelKeys;
@@ -24,13 +25,19 @@ pub struct Services {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
+    mask_key: Zeroizing<[u8; 32]>,
     certificates: Certificates,
     upstream_tls: UpstreamConfigs,
     secrets: Secrets,
     scram_keys: KeyCache,
     cancel_keys: CancelKeys,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
+    }
 }
 
 /// The services cannot be had; the message says why and what to do.
@@ -39,6 +46,9 @@ pub enum ServicesError {
     /// The node's authority.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// The key of mask `hash`.
+    #[error(transparent)]
+    MaskKey(#[from] NodeKeyError),
     /// Random numbers.
     #[error("the system has no random numbers: is /dev/urandom there?")]
     NoRandomness,
@@ -51,13 +61,14 @@ impl From<ScramError> for ServicesError {
 }
 
 impl Services {
-    /// Loads the node CA from the state folder, or makes it.
+    /// Loads the node CA and the mask key from the state folder, or makes them.
     ///
     /// # Errors
     /// The state folder cannot be written, or what is in there cannot be used.
     pub fn new(config: &Config) -> Result<Self, ServicesError> {
         let authority = Arc::new(Authority::open(&config.state_dir)?);
         let inner = Inner {
+            mask_key: node_key(&config.state_dir, "mask.key")?,
             certificates: Certificates::new(authority, ALPN_POSTGRESQL),
             upstream_tls: UpstreamConfigs::new(ALPN_POSTGRESQL),
             secrets: Secrets::default(),
@@ -65,6 +76,11 @@ impl Services {
             cancel_keys: CancelKeys::default(),
         };
         Ok(Services { inner: Arc::new(inner) })
+    }
+
+    /// What the mask `hash` is keyed with: the same value has the same hash on this node, and on no other.
+    pub(crate) fn mask_key(&self) -> &[u8; 32] {
+        &self.inner.mask_key
     }
 
     /// Certificates to show to workloads.

@@ -1,6 +1,7 @@
 //! Where a credential comes from: read when it is needed, bounded in size and time, wiped when it was used.
 
 mod exec;
+mod node;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 use crate::config::SecretSource;
+pub use node::NodeKeyError;
+pub(crate) use node::node_key;
 
 /// No password is longer.
 const LIMIT: usize = 16 * 1024;

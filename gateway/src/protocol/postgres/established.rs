@@ -54,7 +54,8 @@ pub(crate) struct Established {
     pub(crate) database: Name,
     /// Whose credential it was.
     pub(crate) authentication: Authentication,
-    /// Every ParameterStatus of the server's so far, by name.
+    /// Every ParameterStatus of the server's so far, by name. [`super::settings::reads_as_parsed`] holds for each, and has
+    /// to hold for each that comes.
     pub(crate) parameters: BTreeMap<String, String>,
     /// Settings that the workload asked for in its start-up packet, by lower-case name: `search_path` may be one. A later entry of
     /// the same name was applied later.

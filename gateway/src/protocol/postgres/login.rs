@@ -14,7 +14,7 @@ use super::failure::{Failure, Tell};
 use super::negotiate::ClientTls;
 use super::reply::{self, Fatal, sqlstate};
 use super::server_error::ServerError;
-use super::settings::{self, Settings};
+use super::settings::{self, Settings, reads_as_parsed};
 use super::startup::{self, Startup};
 use super::upstream::{self, Upstream};
 use super::wire::Wire;
@@ -211,7 +211,10 @@ impl Request<'_> {
     /// Whether the server reads statements as the gateway's parser does.
     fn check_lexer(&self, greeting: &Greeting) -> Result<(), Failure> {
         let parameter = |name: &str| greeting.parameters.get(name).map(String::as_str);
-        if parameter("standard_conforming_strings") != Some("on") {
+        // One that is not told is one that cannot be watched.
+        if !parameter("standard_conforming_strings")
+            .is_some_and(|on| reads_as_parsed("standard_conforming_strings", on))
+        {
             let resource = &self.resource.name;
             return Err(Failure::fatal(Fatal::new(
                 sqlstate::FEATURE_NOT_SUPPORTED,
@@ -219,7 +222,7 @@ impl Request<'_> {
             )));
         }
         match parameter("client_encoding") {
-            Some(encoding) if settings::is_safe_encoding(encoding) => Ok(()),
+            Some(encoding) if reads_as_parsed("client_encoding", encoding) => Ok(()),
             encoding => Err(Failure::fatal(settings::unsafe_encoding(encoding.unwrap_or("(none)")))),
         }
     }

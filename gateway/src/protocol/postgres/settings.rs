@@ -84,6 +84,16 @@ fn pinned(name: &str, value: &str) -> Fatal {
         .hint(format!("leave {name} out of the connection's options: statements are read under {value} here"))
 }
 
+/// Whether a ParameterStatus leaves the server reading statements as the gateway's parser does. A session may change
+/// these at any time, also from within a function: whoever relays asks for every one that comes.
+pub(super) fn reads_as_parsed(name: &str, value: &str) -> bool {
+    match name {
+        "standard_conforming_strings" => value == "on",
+        "client_encoding" => is_safe_encoding(value),
+        _ => true,
+    }
+}
+
 /// For an encoding in which a byte of a character can look like a quote or a backslash.
 pub(super) fn unsafe_encoding(value: &str) -> Fatal {
     Fatal::new(
@@ -241,6 +251,13 @@ mod tests {
         assert_eq!(settings.session, ["search_path"]);
         assert_eq!(settings.privileged, ["session_replication_role", "role"]);
         assert_eq!(settings.all.len(), 4);
+    }
+
+    #[test]
+    fn a_change_of_how_statements_are_read_is_seen() {
+        assert!(reads_as_parsed("standard_conforming_strings", "on") && reads_as_parsed("TimeZone", "off"));
+        assert!(!reads_as_parsed("standard_conforming_strings", "off"));
+        assert!(reads_as_parsed("client_encoding", "LATIN1") && !reads_as_parsed("client_encoding", "SJIS"));
     }
 
     #[test]
