@@ -12,6 +12,7 @@ pub mod control;
 pub mod guard;
 pub mod intercept;
 pub mod mask;
+pub mod metrics;
 pub mod policy;
 pub mod protocol;
 pub mod record;

@@ -1,5 +1,6 @@
 //! `gateway.toml`: what the operator wrote, validated. Nothing here touches the network or the kernel.
 
+pub mod directory;
 mod load;
 mod node;
 mod pattern;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::access::Name;
+pub(crate) use load::read_bounded;
 pub use node::{Node, ThisNode};
 pub use pattern::PatternError;
 pub use problem::{Problem, Problems};

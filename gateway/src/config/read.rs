@@ -95,7 +95,7 @@ impl<'s, 'i> Section<'s, 'i> {
     /// Reports every key that nobody asked for.
     pub(super) fn finish(self) {
         for (entry, _) in self.entries() {
-            if self.asked.iter().any(|asked| *asked == entry.name) {
+            if self.asked.contains(&entry.name) {
                 continue;
             }
             let help = match nearest(entry.name, self.asked.iter().copied()) {

@@ -1,10 +1,17 @@
 //! Mask functions and the plans that say which column of a result gets which.
 
+mod function;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+pub use function::{Masked, Masker, strictest};
+
 /// A mask function, by the word a policy's `@mask` uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mask {
     /// A fixed text where the type can hold one, NULL otherwise.
     Redact,

@@ -1,0 +1,73 @@
+//! Counters that the daemon keeps for as long as it runs. Adding to one is one relaxed instruction.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows. On a cache line of its own: cores that count different things do not meet.
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    const fn new() -> Self {
+        Counter(AtomicU64::new(0))
+    }
+
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// What it stands at.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Commands that were forwarded.
+pub static COMMANDS_FORWARDED: Counter = Counter::new();
+/// Commands that policy blocked.
+pub static COMMANDS_BLOCKED: Counter = Counter::new();
+/// Commands that wait for people's agreement.
+pub static COMMANDS_HELD: Counter = Counter::new();
+/// Commands that were forwarded because their workload is only observed.
+pub static COMMANDS_OBSERVED: Counter = Counter::new();
+/// Values that were replaced in results.
+pub static MASKED_VALUES: Counter = Counter::new();
+/// Sessions that were opened.
+pub static SESSIONS_OPENED: Counter = Counter::new();
+/// Sessions that ended.
+pub static SESSIONS_CLOSED: Counter = Counter::new();
+/// Writes to recordings that failed. Each stopped its session.
+pub static RECORDER_FAILURES: Counter = Counter::new();
+
+/// Every counter with its name and what it counts.
+const ALL: [(&str, &str, &Counter); 8] = [
+    ("sluice_commands_forwarded_total", "Commands that were forwarded.", &COMMANDS_FORWARDED),
+    ("sluice_commands_blocked_total", "Commands that policy blocked.", &COMMANDS_BLOCKED),
+    ("sluice_commands_held_total", "Commands that needed an approval.", &COMMANDS_HELD),
+    (
+        "sluice_commands_observed_total",
+        "Commands that policy would have stopped in an observed workload.",
+        &COMMANDS_OBSERVED,
+    ),
+    ("sluice_masked_values_total", "Values that were masked in results.", &MASKED_VALUES),
+    ("sluice_sessions_opened_total", "Sessions that were opened.", &SESSIONS_OPENED),
+    ("sluice_sessions_closed_total", "Sessions that ended.", &SESSIONS_CLOSED),
+    ("sluice_recorder_failures_total", "Writes to recordings that failed.", &RECORDER_FAILURES),
+];
+
+/// Every counter in Prometheus' text format 0.0.4.
+pub fn prometheus() -> String {
+    let mut out = String::new();
+    for (name, help, counter) in ALL {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", counter.get());
+    }
+    let open = SESSIONS_OPENED.get().saturating_sub(SESSIONS_CLOSED.get());
+    let _ = writeln!(
+        out,
+        "# HELP sluice_sessions_open Sessions that run now.\n# TYPE sluice_sessions_open gauge\nsluice_sessions_open {open}"
+    );
+    out
+}

@@ -1,0 +1,214 @@
+//! What the entries of a recording and of a day's index hold.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CommandId, SessionId};
+use crate::access::{Effect, Name};
+use crate::mask::Mask;
+
+/// The form that this program writes, in each chain's first entry.
+pub const FORMAT: &str = "sluice-recording/1";
+
+/// How a session began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Its id.
+    pub id: SessionId,
+    /// Who called.
+    pub workload: Name,
+    /// The groups the workload was in.
+    pub groups: Vec<Name>,
+    /// Whether verdicts were only recorded.
+    pub observe: bool,
+    /// What it reached; absent: a destination that is no resource.
+    pub resource: Option<Name>,
+    /// Where it called from.
+    pub client: SocketAddr,
+    /// Where it wanted to go.
+    pub destination: SocketAddr,
+    /// Where the gateway went instead.
+    pub upstream: Vec<SocketAddr>,
+    /// Thread group id of the caller.
+    pub pid: u32,
+    /// Its user id.
+    pub uid: u32,
+    /// Inode number of its cgroup.
+    pub cgroup: u64,
+    /// Cookie of its network namespace.
+    pub netns: u64,
+    /// When it was accepted.
+    pub started: SystemTime,
+}
+
+/// How a forwarded command ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The server's command tag, `SELECT 3`; empty where there was none.
+    pub tag: String,
+    /// Rows that reached the workload.
+    pub rows: u64,
+    /// Bytes of results that reached the workload.
+    pub bytes: u64,
+    /// The server's SQLSTATE where it failed.
+    pub error: Option<String>,
+    /// How many of the rows' values were masked.
+    pub masked: u64,
+}
+
+/// A command as the guard records it; its text is already free of sensitive values.
+#[derive(Clone, Debug)]
+pub struct CommandEntry<'a> {
+    /// Its number.
+    pub id: CommandId,
+    /// `statement`, `operation` or `connect`.
+    pub kind: &'static str,
+    /// What was asked.
+    pub text: &'a str,
+    /// The same for texts that differ in literals only; empty where there is none.
+    pub fingerprint: &'a str,
+    /// What it does.
+    pub effects: &'a [Effect],
+    /// Values of bound parameters; absent: NULL.
+    pub parameters: Vec<Option<String>>,
+    /// `forward`, `block`, `hold` or `observe`.
+    pub verdict: &'static str,
+    /// Why it was not forwarded, or would not have been.
+    pub reason: Option<&'a str>,
+    /// The policies behind the verdict.
+    pub policies: &'a [Name],
+    /// Objects and their masks.
+    pub masks: Vec<(String, Mask)>,
+    /// Whether a transaction block was open.
+    pub in_transaction: bool,
+}
+
+/// An action on an object, as recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touched {
+    /// The action's name.
+    pub action: String,
+    /// The object's id without its resource; empty: the resource itself.
+    pub object: String,
+}
+
+/// One entry's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Body<'a> {
+    /// The first of a recording.
+    Opened {
+        /// [`FORMAT`].
+        format: Cow<'a, str>,
+        /// How it began.
+        session: Opened,
+    },
+    /// A command and its verdict, written before it is forwarded.
+    Command {
+        /// Its number.
+        id: CommandId,
+        /// `statement`, `operation` or `connect`.
+        kind: Cow<'a, str>,
+        /// What was asked.
+        text: Cow<'a, str>,
+        /// The same for texts that differ in literals only.
+        fingerprint: Cow<'a, str>,
+        /// What it does.
+        effects: Vec<Touched>,
+        /// Values of bound parameters.
+        parameters: Vec<Option<String>>,
+        /// `forward`, `block`, `hold` or `observe`.
+        verdict: Cow<'a, str>,
+        /// Why it was not forwarded.
+        reason: Option<Cow<'a, str>>,
+        /// The policies behind the verdict.
+        policies: Vec<Name>,
+        /// Objects and their masks.
+        masks: Vec<(String, Mask)>,
+        /// Whether a transaction block was open.
+        in_transaction: bool,
+    },
+    /// How a forwarded command ended.
+    Finished {
+        /// Its number.
+        id: CommandId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Something that an auditor has to know.
+    Note {
+        /// In words.
+        text: Cow<'a, str>,
+    },
+    /// The last of a recording.
+    Closed {
+        /// How many commands there were.
+        commands: u64,
+    },
+    /// In an index: the first of a day.
+    Day {
+        /// [`FORMAT`].
+        format: Cow<'a, str>,
+    },
+    /// In an index: a recording was begun.
+    Begun {
+        /// Which.
+        id: SessionId,
+        /// The hash of its first entry.
+        #[serde(with = "serde_bytes32")]
+        first: [u8; 32],
+    },
+    /// In an index: a recording was sealed.
+    Sealed {
+        /// Which.
+        id: SessionId,
+        /// How many entries it has.
+        entries: u64,
+        /// The hash of its last entry.
+        #[serde(with = "serde_bytes32")]
+        last: [u8; 32],
+    },
+}
+
+/// An entry: its place in the chain, when, and what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry<'a> {
+    /// Its number, from 0.
+    pub sequence: u64,
+    /// BLAKE3 of the entry before; zeros in the first.
+    #[serde(with = "serde_bytes32")]
+    pub previous: [u8; 32],
+    /// Microseconds since 1970, UTC.
+    pub at: u64,
+    /// What.
+    pub body: Body<'a>,
+}
+
+/// Hashes as CBOR byte strings.
+mod serde_bytes32 {
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(hash)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        struct Hash;
+        impl Visitor<'_> for Hash {
+            type Value = [u8; 32];
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("32 bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<[u8; 32], E> {
+                bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
+            }
+        }
+        deserializer.deserialize_bytes(Hash)
+    }
+}
