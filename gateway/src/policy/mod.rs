@@ -1,10 +1,23 @@
 //! Cedar policies: which action of whom on what is permitted, and what has to be added.
 
+mod decide;
+mod load;
+mod memo;
+mod rule;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{Effect, Name};
+use crate::config::{Config, UNLISTED};
 use crate::mask::Mask;
+
+pub use decide::Policies;
+pub use memo::{ContextKey, Memo};
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,4 +105,33 @@ pub struct Request<'a> {
     pub effect: &'a Effect,
     /// In which circumstances.
     pub context: &'a SqlContext<'a>,
+}
+
+/// Every name that a policy may use.
+#[derive(Debug, Default)]
+struct Known {
+    workloads: BTreeSet<Name>,
+    users: BTreeSet<Name>,
+    groups: BTreeSet<Name>,
+    resources: BTreeSet<Name>,
+    tags: BTreeSet<Name>,
+}
+
+impl Known {
+    fn new(config: &Config) -> Self {
+        let mut known = Known {
+            workloads: config.workloads.keys().cloned().collect(),
+            users: config.users.keys().cloned().collect(),
+            resources: config.resources.keys().cloned().collect(),
+            ..Known::default()
+        };
+        known.resources.insert(UNLISTED.into());
+        known.groups.extend(config.workloads.values().flat_map(|workload| workload.groups.iter().cloned()));
+        known.groups.extend(config.users.values().flat_map(|user| user.groups.iter().cloned()));
+        for resource in config.resources.values() {
+            known.tags.extend(resource.tags.iter().cloned());
+            known.tags.extend(resource.sensitive.iter().flat_map(|line| line.tags.iter().cloned()));
+        }
+        known
+    }
 }
