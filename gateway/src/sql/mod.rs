@@ -2,12 +2,22 @@
 //!
 //! A dialect's front-end lowers its syntax tree into one relational form; everything that thinks works on that form.
 
+mod analyzer;
+mod builtin;
 pub mod catalog;
+#[cfg(test)]
+mod corpus;
+mod effects;
+mod form;
+mod literal;
+mod postgres;
+mod predicate;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::access::{Effect, Name};
+pub use analyzer::Analyzer;
 pub use catalog::Catalog;
 
 /// The settings of a session that change what a text means. Lexer settings are pinned by the protocol and are not here.
@@ -57,3 +67,44 @@ pub struct Literal {
     /// Whether the recording must not hold it.
     pub sensitive: bool,
 }
+
+impl Analysis {
+    /// Of something that is not a statement.
+    pub fn of_operation(effect: Effect) -> Self {
+        Analysis {
+            fingerprint: "".into(),
+            statements: 1,
+            effects: Arc::new([effect]),
+            output: Output::Rows,
+            literals: Arc::new([]),
+            parameters: Arc::new([]),
+            changes_catalog: false,
+            changes_settings: false,
+        }
+    }
+
+    /// `text`, which this is the analysis of, with its sensitive literals hidden; or all of them.
+    pub fn recorded_text(&self, text: &str, all: bool) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut from = 0;
+        for literal in self.literals.iter().filter(|literal| all || literal.sensitive) {
+            let (Some(before), true) = (text.get(from..literal.span.start), literal.span.end <= text.len()) else {
+                // Not this analysis's text, or lossily decoded: nothing of the rest can be told apart.
+                out.push_str(HIDDEN);
+                return out;
+            };
+            out.push_str(before);
+            out.push_str(HIDDEN);
+            from = literal.span.end;
+        }
+        match text.get(from..) {
+            // A replacement character shifts what follows it.
+            Some(rest) if !(all && text.contains('\u{fffd}')) => out.push_str(rest),
+            _ => return HIDDEN.to_owned(),
+        }
+        out
+    }
+}
+
+/// What stands for a literal that the recording must not hold.
+const HIDDEN: &str = "'***'";

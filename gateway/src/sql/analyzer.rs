@@ -1,0 +1,107 @@
+//! The analyses of one core, remembered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::literal::{depth, scan, shape};
+use super::{Analysis, Catalog, Literal, Settings, effects, postgres};
+
+/// The longest text that is parsed, in bytes. Anything longer is `sql.unknown`.
+const MAX_TEXT: usize = 1024 * 1024;
+
+/// The deepest that a text may nest. The parser is C and recurses.
+const MAX_DEPTH: usize = 10_000;
+
+/// What parsing at [`MAX_DEPTH`] needs of the stack, in bytes.
+const STACK: usize = 48 * 1024 * 1024;
+
+/// The longest text whose analysis is remembered, in bytes.
+const MAX_REMEMBERED: usize = 16 * 1024;
+
+/// How many analyses are remembered of one catalog and one set of settings.
+const MAX_ENTRIES: usize = 2048;
+
+/// How many pairs of catalog and settings are remembered.
+const MAX_VIEWS: usize = 32;
+
+/// Analyses texts, from memory where it can. One a core.
+#[derive(Debug, Default)]
+pub struct Analyzer {
+    views: Vec<View>,
+}
+
+/// What was analysed under one catalog and one set of settings.
+#[derive(Debug)]
+struct View {
+    catalog: Arc<Catalog>,
+    settings: Settings,
+    texts: HashMap<Box<[u8]>, Arc<Analysis>>,
+    shapes: HashMap<Vec<u8>, Arc<Analysis>>,
+}
+
+impl Analyzer {
+    /// What `text` does in a session with these settings on this database. What cannot be read is `sql.unknown`.
+    pub fn analyze(&mut self, text: &[u8], catalog: &Arc<Catalog>, settings: &Settings) -> Arc<Analysis> {
+        let view = self.view(catalog, settings);
+        if let Some(known) = view.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let scanned = scan(text);
+        let shape = if text.len() <= MAX_REMEMBERED { shape(text, &scanned) } else { None };
+        if let Some(known) = shape.as_ref().and_then(|shape| view.shapes.get(shape)) {
+            return Arc::clone(known);
+        }
+        let literals = scanned.literals.iter().map(|piece| piece.range().clone());
+        let (analysis, by_shape) = analyze(text, catalog, settings);
+        let sensitive = analysis.literals_sensitive;
+        let literals: Vec<Literal> = literals.map(|span| Literal { span, sensitive }).collect();
+        let analysis = Arc::new(Analysis { literals: literals.into(), ..analysis.analysis });
+        // An analysis that is shared by texts cannot say where their literals are.
+        match shape.filter(|_| by_shape && !sensitive) {
+            Some(shape) => remember(&mut view.shapes, shape, &analysis),
+            None if text.len() <= MAX_REMEMBERED => remember(&mut view.texts, text.into(), &analysis),
+            None => {}
+        }
+        analysis
+    }
+
+    fn view(&mut self, catalog: &Arc<Catalog>, settings: &Settings) -> &mut View {
+        let found = self.views.iter().position(|v| Arc::ptr_eq(&v.catalog, catalog) && v.settings == *settings);
+        let at = found.unwrap_or_else(|| {
+            if self.views.len() >= MAX_VIEWS {
+                self.views.remove(0);
+            }
+            self.views.push(View {
+                catalog: Arc::clone(catalog),
+                settings: settings.clone(),
+                texts: HashMap::new(),
+                shapes: HashMap::new(),
+            });
+            self.views.len().saturating_sub(1)
+        });
+        #[expect(clippy::indexing_slicing, reason = "found by position, or pushed above")]
+        &mut self.views[at]
+    }
+}
+
+fn remember<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Arc<Analysis>>, key: K, analysis: &Arc<Analysis>) {
+    if map.len() >= MAX_ENTRIES {
+        map.clear();
+    }
+    map.insert(key, Arc::clone(analysis));
+}
+
+/// An analysis, and whether it hides its text's literals; and whether texts of its shape share it.
+fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings) -> (effects::Told, bool) {
+    let readable = std::str::from_utf8(text).ok().filter(|t| t.len() <= MAX_TEXT && !t.contains('\0'));
+    let Some(readable) = readable.filter(|_| depth(text) <= MAX_DEPTH) else {
+        return (effects::unreadable(text), false);
+    };
+    stacker::maybe_grow(STACK, STACK.saturating_add(1024 * 1024), || match postgres::lower(readable) {
+        Some(program) => {
+            let told = effects::told(&program, catalog, settings);
+            (told, program.shape_decides)
+        }
+        None => (effects::unreadable(text), false),
+    })
+}

@@ -1,0 +1,293 @@
+//! Statements and what they do: the analysis' promises, one line each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::catalog::{Catalog, Column, Relation, RelationKind};
+use super::{Analyzer, Output, Settings};
+use crate::access::{Action, Tags};
+
+fn relation(oid: u32, name: &str, kind: RelationKind, columns: &[(&str, &str)]) -> (u32, Relation) {
+    let columns = columns.iter().zip(1i16..).map(|((name, tag), number)| Column {
+        number,
+        name: (*name).into(),
+        type_oid: 25,
+        tags: Tags::new((!tag.is_empty()).then(|| (*tag).into())),
+    });
+    let relation = Relation {
+        oid,
+        schema: "public".into(),
+        name: name.into(),
+        kind,
+        tags: Tags::default(),
+        columns: columns.collect(),
+        parents: Vec::new(),
+    };
+    (oid, relation)
+}
+
+fn catalog() -> Arc<Catalog> {
+    Arc::new(Catalog {
+        generation: 1,
+        complete: true,
+        database: "db".into(),
+        relations: HashMap::from([
+            relation(1, "users", RelationKind::Table, &[("id", ""), ("name", ""), ("ssn", "pii")]),
+            relation(2, "orders", RelationKind::Table, &[("id", ""), ("user_id", ""), ("total", "")]),
+            relation(3, "v", RelationKind::View, &[("a", "")]),
+        ]),
+        functions: vec![super::catalog::Function { schema: "public".into(), name: "f".into(), tags: Tags::default() }],
+        search_path: vec!["public".into()],
+        any_sensitive: true,
+    })
+}
+
+/// The effects of a statement, in the short form of the table below.
+fn effects(text: &str) -> String {
+    let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog(), &Settings::default());
+    let one = |effect: &crate::access::Effect| {
+        let object = effect.object.id("").replace("/db/public.", "").replace("/db/", "");
+        let mut word = format!("{} {object}", effect.action.as_str().trim_start_matches("sql.")).trim_end().to_owned();
+        if matches!(effect.action, Action::SqlUpdate | Action::SqlDelete) {
+            word = format!("{word} [{}]", effect.facts.predicate.as_str());
+        }
+        if effect.facts.equality {
+            word.push_str(" [=]");
+        }
+        word
+    };
+    analysis.effects.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+const CORPUS: &[(&str, &str)] = &[
+    // Reading.
+    ("", "session"),
+    ("select 1", "read"),
+    ("select id from users", "read users, read users.id"),
+    ("select * from orders", "read orders, read orders.id, read orders.total, read orders.user_id"),
+    ("select u.* from users u", "read users, read users.id, read users.name, read users.ssn"),
+    ("select count(*) from users", "read users"),
+    ("select upper(ssn) from users", "read users, read users.ssn"),
+    ("select users from users", "read users, read users.id, read users.name, read users.ssn"),
+    ("select \"ssn\" from \"users\"", "read users, read users.ssn"),
+    ("select U&\"\\0073sn\" from users", "read users, read users.ssn"),
+    ("SELECT SSN FROM USERS", "read users, read users.ssn"),
+    ("select/**/ssn/* /* nested */ */from public.users", "read users, read users.ssn"),
+    ("table users", "read users, read users.id, read users.name, read users.ssn"),
+    ("values (1), (2)", "read"),
+    ("select x from (select ssn as x from users) t", "read users, read users.ssn"),
+    ("with c as (select ssn from users) select * from c", "read users, read users.ssn"),
+    ("select id from users union select id from orders", "read orders, read users, read orders.id, read users.id"),
+    ("select (select ssn from users limit 1)", "read, read users, read users.ssn"),
+    ("select id from missing", "read missing, read missing.id"),
+    ("select case when ssn like '1%' then 1 end from users", "read users, read users.ssn"),
+    ("select a from v", "read v, read v.a"),
+    ("select relname from pg_class", "read pg_catalog.pg_class"),
+    ("select most_common_vals from pg_stats", "read pg_stats, read pg_stats.most_common_vals"),
+    ("select most_common_vals from pg_catalog.pg_stats", "read pg_catalog.pg_stats, unknown"),
+    ("select query from pg_catalog.pg_stat_activity", "read pg_catalog.pg_stat_activity, unknown"),
+    ("select id into copy from users", "read users, read users.id, create copy"),
+    // Filtering.
+    ("select id from users where ssn = '1'", "read users, read users.id, filter users.ssn [=]"),
+    ("select id from users where ssn = $1", "read users, read users.id, filter users.ssn [=]"),
+    ("select id from users where ssn in ('1', '2')", "read users, read users.id, filter users.ssn [=]"),
+    ("select id from users where ssn in (select '1')", "read users, read users.id, filter users.ssn"),
+    ("select id from users where ssn > '1'", "read users, read users.id, filter users.ssn"),
+    ("select id from users where lower(ssn) = '1'", "read users, read users.id, filter users.ssn"),
+    ("select id from users where not (ssn = '1')", "read users, read users.id, filter users.ssn [=]"),
+    ("select id from users where ssn = '1' and ssn > '0'", "read users, read users.id, filter users.ssn"),
+    ("select id from users order by ssn", "read users, read users.id, filter users.ssn"),
+    ("select count(*) from users group by ssn", "read users, filter users.ssn"),
+    ("select 1 from users where exists (select ssn from users u)", "read users, filter users.ssn"),
+    (
+        "select o.id from orders o join users u on u.id = o.user_id",
+        "read orders, read users, read orders.id, filter orders.user_id, filter users.id",
+    ),
+    (
+        "select total from orders join users using (id)",
+        "read orders, read users, read orders.total, filter orders.id, filter users.id",
+    ),
+    // Writing.
+    ("insert into orders values (1, 2, 3)", "insert orders"),
+    ("insert into orders select id, id, id from users", "read users, read users.id, insert orders"),
+    (
+        "insert into orders (total) select ssn from users",
+        "read users, read users.ssn, insert orders, declassify users.ssn",
+    ),
+    ("insert into users values (1) returning ssn", "read users.ssn, insert users"),
+    ("insert into orders values (1) on conflict do nothing", "insert orders"),
+    (
+        "insert into orders values (1) on conflict (id) do update set total = 1",
+        "filter orders.id, insert orders, update orders [equality]",
+    ),
+    (
+        "insert into orders select 1 on conflict (id) do update set total = 1",
+        "filter orders.id, insert orders, update orders [join]",
+    ),
+    ("update orders set total = 0", "update orders [none]"),
+    ("update orders set total = 0 where true", "update orders [tautology]"),
+    ("update orders set total = 0 where 1 = 1", "update orders [tautology]"),
+    ("update orders set total = 0 where id = 1", "filter orders.id [=], update orders [equality]"),
+    (
+        "update orders set total = 0 where id = $1 and total > 3",
+        "filter orders.id [=], filter orders.total, update orders [equality]",
+    ),
+    ("update orders set total = 0 where id = 1 or true", "filter orders.id [=], update orders [range]"),
+    ("update orders set total = 0 where id > 1", "filter orders.id, update orders [range]"),
+    ("update orders set total = 0 where id = any($1)", "filter orders.id [=], update orders [equality]"),
+    (
+        "update orders set total = 0 where id in (select id from users)",
+        "read users, filter orders.id, filter users.id, update orders [join]",
+    ),
+    ("update orders set total = 0 where id = id", "filter orders.id, update orders [range]"),
+    ("update users set name = ssn", "read users.ssn, update users [none], declassify users.ssn"),
+    ("delete from orders", "delete orders [none]"),
+    (
+        "delete from orders where id = 1 returning *",
+        "read orders.id, read orders.total, read orders.user_id, filter orders.id [=], delete orders [equality]",
+    ),
+    (
+        "delete from orders using users where users.id = orders.id",
+        "read users, filter orders.id, filter users.id, delete orders [join]",
+    ),
+    ("with d as (delete from orders returning id) select * from d", "read orders.id, delete orders [none]"),
+    ("truncate orders, users", "truncate orders, truncate users"),
+    (
+        "merge into orders o using users u on o.id = u.id when matched then delete when not matched then insert values (1, 2, 3)",
+        "read users, filter orders.id, filter users.id, insert orders, delete orders [none]",
+    ),
+    ("copy orders from stdin", "insert orders"),
+    ("copy orders (id) to stdout", "read orders, read orders.id"),
+    ("copy (select ssn from users) to stdout", "read users, read users.ssn"),
+    ("copy orders to '/tmp/x'", "read orders, file"),
+    ("copy orders from program 'id'", "insert orders, file"),
+    // Form.
+    ("create table t (a int)", "create t"),
+    ("create table t as select ssn from users", "read users, read users.ssn, create t, declassify users.ssn"),
+    ("create view w as select ssn from users", "read users, read users.ssn, create w, declassify users.ssn"),
+    ("create index on orders (id)", "create orders"),
+    ("alter table orders add x int", "alter orders"),
+    ("alter table orders drop column total", "alter orders, drop orders"),
+    ("alter table orders owner to x", "alter orders, privilege"),
+    ("drop table orders", "drop orders"),
+    ("drop table orders, users cascade", "drop orders, drop users"),
+    ("drop schema public cascade", "drop"),
+    ("drop owned by x", "drop, privilege"),
+    ("drop function f(int)", "drop f"),
+    ("create function g() returns int language sql as 'select 1'", "create pg_catalog.g"),
+    // Session.
+    ("begin", "session"),
+    ("begin; drop table orders; commit", "drop orders, session"),
+    ("set search_path = x", "session"),
+    ("set role x", "privilege"),
+    ("set session authorization x", "privilege"),
+    ("set session_replication_role = replica", "privilege"),
+    ("set standard_conforming_strings = off", "unknown"),
+    ("set client_encoding = 'SJIS'", "unknown"),
+    ("select set_config('role', 'x', false)", "read, unknown"),
+    ("show all", "session"),
+    ("listen x", "session"),
+    ("notify x, 'y'", "session"),
+    ("lock orders", "session"),
+    ("declare c cursor for select ssn from users", "read users, read users.ssn, session"),
+    ("fetch all from c", "session"),
+    ("prepare p as delete from orders", "delete orders [none], session"),
+    ("execute p", "unknown"),
+    ("discard all", "session"),
+    ("explain select ssn from users", "read users, read users.ssn"),
+    ("explain analyze delete from orders", "delete orders [none]"),
+    // Everything else.
+    ("grant select on users to x", "privilege"),
+    ("create role x", "privilege"),
+    ("alter role x set search_path = y", "privilege"),
+    ("reassign owned by x to y", "privilege"),
+    ("vacuum", "admin"),
+    ("analyze users", "admin"),
+    ("alter system set fsync = off", "admin"),
+    ("create extension dblink", "admin"),
+    ("refresh materialized view v", "admin"),
+    ("create database x", "admin"),
+    ("do $$ begin execute 'drop table users'; end $$", "execute pg_catalog.do"),
+    ("call f()", "execute f"),
+    ("select f()", "read, execute f"),
+    ("select pg_read_file('/etc/passwd')", "read, execute pg_catalog.pg_read_file"),
+    ("select lo_import('/etc/passwd')", "read, execute pg_catalog.lo_import"),
+    ("select query_to_xml('select ssn from users', true, true, '')", "read, execute pg_catalog.query_to_xml"),
+    ("select * from dblink('', 'select 1') as t(a int)", "execute pg_catalog.dblink"),
+    ("select 1 operator(x.=) 2", "read, unknown"),
+    // What the grammar does not know.
+    ("selec 1", "unknown"),
+    ("select '", "unknown"),
+    ("drop table", "unknown"),
+];
+
+#[test]
+fn every_statement_does_what_the_table_says() {
+    let wrong: Vec<String> = CORPUS
+        .iter()
+        .filter(|(text, expected)| effects(text) != *expected)
+        .map(|(text, expected)| format!("{text}\n  expected {expected}\n  found    {}", effects(text)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn results_say_whether_they_are_rows_a_stream_or_nothing() {
+    let output = |text: &str| Analyzer::default().analyze(text.as_bytes(), &catalog(), &Settings::default()).output;
+    assert_eq!(output("select ssn from users"), Output::Rows);
+    assert_eq!(output("fetch c"), Output::Rows);
+    assert_eq!(output("copy users to stdout"), Output::Stream);
+    assert_eq!(output("begin"), Output::Harmless);
+    assert_eq!(output("delete from orders"), Output::Harmless);
+}
+
+#[test]
+fn texts_of_one_shape_share_an_analysis_unless_their_literals_are_sensitive() {
+    let (mut analyzer, catalog, settings) = (Analyzer::default(), catalog(), Settings::default());
+    let mut analyze = |text: &str| analyzer.analyze(text.as_bytes(), &catalog, &settings);
+    let first = analyze("select total from orders where id = 1");
+    assert!(Arc::ptr_eq(&first, &analyze("select total from orders where id = 22")));
+    let one = analyze("select id from users where ssn = '1'");
+    let other = analyze("select id from users where ssn = '2'");
+    assert!(!Arc::ptr_eq(&one, &other));
+    assert_eq!(
+        one.recorded_text("select id from users where ssn = '1'", false),
+        "select id from users where ssn = '***'"
+    );
+    assert_eq!(
+        first.recorded_text("select total from orders where id = 1", false),
+        "select total from orders where id = 1"
+    );
+}
+
+#[test]
+fn nothing_that_is_sent_can_overflow_the_stack_or_panic() {
+    let mut analyzer = Analyzer::default();
+    let (catalog, settings) = (catalog(), Settings::default());
+    let mut analyze = |text: &str| analyzer.analyze(text.as_bytes(), &catalog, &settings).effects[0].action;
+    for text in [
+        format!("select {}1{}", "(".repeat(100_000), ")".repeat(100_000)),
+        format!("select 1{}", "+1".repeat(100_000)),
+        format!("select 1{}", "+1".repeat(4_000)),
+        format!("select {} 1", "not ".repeat(9_000)),
+        format!("select {}", "- ".repeat(9_000)),
+        format!("select 1{}", " union select 1".repeat(3_000)),
+        "select 1;".repeat(100_000),
+        "\u{0}".to_owned(),
+        "x".repeat(2 * 1024 * 1024),
+    ] {
+        let _ = analyze(&text);
+    }
+    assert_eq!(analyze(&format!("select {}1{}", "(".repeat(100_000), ")".repeat(100_000))), Action::SqlUnknown);
+    assert_eq!(analyzer.analyze(&[0xff, b'1'], &catalog, &settings).effects[0].action, Action::SqlUnknown);
+}
+
+proptest::proptest! {
+    #[test]
+    fn anything_can_be_analysed(bytes: Vec<u8>, at in 0usize..CORPUS.len(), cut in 0usize..80) {
+        let mut analyzer = Analyzer::default();
+        let mut text = CORPUS[at].0.as_bytes().to_vec();
+        text.splice(cut.min(text.len())..cut.min(text.len()), bytes);
+        proptest::prop_assert!(!analyzer.analyze(&text, &catalog(), &Settings::default()).effects.is_empty());
+    }
+}

@@ -1,0 +1,396 @@
+//! Statements: what each kind does to what.
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    AlterTableStmt, AlterTableType, CmdType, CopyStmt, DropStmt, InsertStmt, MergeStmt, Node, ObjectType,
+    OnConflictAction, RangeVar, ReturningClause, VariableSetStmt,
+};
+
+use super::query::table;
+use super::{Lowering, strings};
+use crate::access::Action;
+use crate::sql::form::{Act, Expr, On, Source, Statement, Table, Write};
+
+/// Settings that decide what a role may do, or which triggers run.
+const PRIVILEGED: [&str; 4] = ["role", "session_authorization", "session_replication_role", "row_security"];
+
+/// Settings by which PostgreSQL reads the text of the next message: the gateway reads it by the values that it
+/// pinned.
+const LEXICAL: [&str; 3] = ["standard_conforming_strings", "backslash_quote", "client_encoding"];
+
+fn act(action: Action, on: On) -> Act {
+    Act { effects: vec![(action, on)], ..Act::default() }
+}
+
+fn ddl(action: Action, on: On) -> Statement {
+    Statement::Act(Act { changes_catalog: true, ..act(action, on) })
+}
+
+fn on_table(relation: Option<&RangeVar>) -> On {
+    relation.map_or(On::Resource, |relation| On::Table(table(relation)))
+}
+
+fn session() -> Statement {
+    Statement::Act(act(Action::SqlSession, On::Resource))
+}
+
+fn named(path: &[String]) -> Table {
+    let name = path.last().cloned().unwrap_or_default();
+    let schema = path.len().checked_sub(2).and_then(|i| path.get(i)).cloned();
+    Table { schema, alias: name.clone(), name }
+}
+
+impl Lowering {
+    /// Total: what is not listed is opaque.
+    pub(super) fn statement(&mut self, node: &Node) -> Statement {
+        let Some(node) = &node.node else { return Statement::Opaque };
+        match node {
+            NodeEnum::SelectStmt(select) => return Statement::Query(self.query(select)),
+            NodeEnum::InsertStmt(insert) => return self.insert(insert),
+            NodeEnum::UpdateStmt(update) => {
+                let mut write = self.write(update.relation.as_ref(), vec![Action::SqlUpdate]);
+                write.with = self.with(update.with_clause.as_ref());
+                write.assigned = self.exprs(&update.target_list);
+                self.sources(&update.from_clause, &mut write.sources, &mut write.uses, &mut false);
+                write.predicate = self.optional(update.where_clause.as_ref());
+                write.returning = self.returning(update.returning_clause.as_ref());
+                return Statement::Write(Box::new(write));
+            }
+            NodeEnum::DeleteStmt(delete) => {
+                let mut write = self.write(delete.relation.as_ref(), vec![Action::SqlDelete]);
+                write.with = self.with(delete.with_clause.as_ref());
+                self.sources(&delete.using_clause, &mut write.sources, &mut write.uses, &mut false);
+                write.predicate = self.optional(delete.where_clause.as_ref());
+                write.returning = self.returning(delete.returning_clause.as_ref());
+                return Statement::Write(Box::new(write));
+            }
+            NodeEnum::MergeStmt(merge) => return self.merge(merge),
+            _ => {}
+        }
+        // A literal in any other statement may name what it does something to.
+        self.shape_decides = false;
+        match node {
+            NodeEnum::CopyStmt(copy) => self.copy(copy),
+            NodeEnum::TransactionStmt(_)
+            | NodeEnum::VariableShowStmt(_)
+            | NodeEnum::ListenStmt(_)
+            | NodeEnum::UnlistenStmt(_)
+            | NodeEnum::NotifyStmt(_)
+            | NodeEnum::ClosePortalStmt(_)
+            | NodeEnum::DeallocateStmt(_)
+            | NodeEnum::ConstraintsSetStmt(_)
+            | NodeEnum::LockStmt(_) => session(),
+            NodeEnum::DiscardStmt(_) => Statement::Act(Act {
+                changes_settings: true,
+                changes_catalog: true,
+                ..act(Action::SqlSession, On::Resource)
+            }),
+            NodeEnum::FetchStmt(_) => Statement::Act(Act { fetches: true, ..act(Action::SqlSession, On::Resource) }),
+            NodeEnum::VariableSetStmt(set) => set_variable(set),
+            NodeEnum::DeclareCursorStmt(declare) => self.containing(declare.query.as_deref()),
+            NodeEnum::PrepareStmt(prepare) => self.containing(prepare.query.as_deref()),
+            NodeEnum::ExplainStmt(explain) => {
+                let inner = explain.query.as_deref().map_or(Statement::Opaque, |query| self.statement(query));
+                Statement::Act(Act { effects: Vec::new(), inner: Some(Box::new(inner)), ..Act::default() })
+            }
+            NodeEnum::TruncateStmt(truncate) => {
+                let tables = truncate.relations.iter().map(|node| match &node.node {
+                    Some(NodeEnum::RangeVar(range)) => (Action::SqlTruncate, On::Table(table(range))),
+                    _ => (Action::SqlUnknown, On::Resource),
+                });
+                Statement::Act(Act { effects: tables.collect(), ..Act::default() })
+            }
+            NodeEnum::CreateTableAsStmt(create) => {
+                let target = create.into.as_deref().and_then(|into| self.into(Some(into)));
+                let on = target.map_or(On::Resource, On::Table);
+                self.keeping(on, create.query.as_deref())
+            }
+            NodeEnum::ViewStmt(view) => self.keeping(on_table(view.view.as_ref()), view.query.as_deref()),
+            NodeEnum::CreateStmt(create) => ddl(Action::SqlCreate, on_table(create.relation.as_ref())),
+            NodeEnum::IndexStmt(index) => ddl(Action::SqlCreate, on_table(index.relation.as_ref())),
+            NodeEnum::CreateSeqStmt(create) => ddl(Action::SqlCreate, on_table(create.sequence.as_ref())),
+            NodeEnum::CreateTrigStmt(create) => ddl(Action::SqlCreate, on_table(create.relation.as_ref())),
+            NodeEnum::RuleStmt(rule) => ddl(Action::SqlCreate, on_table(rule.relation.as_ref())),
+            NodeEnum::CreateFunctionStmt(create) => ddl(Action::SqlCreate, On::Function(strings(&create.funcname))),
+            NodeEnum::CreateSchemaStmt(create) => {
+                let inner = create.schema_elts.iter().map(|node| self.statement(node));
+                let inner: Vec<Statement> = inner.collect();
+                // What is made in it is decided with it, as strictly as can be.
+                if inner.is_empty() { ddl(Action::SqlCreate, On::Resource) } else { Statement::Opaque }
+            }
+            NodeEnum::CreateDomainStmt(_)
+            | NodeEnum::CreateEnumStmt(_)
+            | NodeEnum::CompositeTypeStmt(_)
+            | NodeEnum::CreateRangeStmt(_)
+            | NodeEnum::DefineStmt(_)
+            | NodeEnum::CreateStatsStmt(_)
+            | NodeEnum::CreateOpClassStmt(_)
+            | NodeEnum::CreateOpFamilyStmt(_)
+            | NodeEnum::CreateConversionStmt(_)
+            | NodeEnum::CreateCastStmt(_) => ddl(Action::SqlCreate, On::Resource),
+            NodeEnum::AlterTableStmt(alter) => alter_table(alter),
+            NodeEnum::AlterSeqStmt(alter) => ddl(Action::SqlAlter, on_table(alter.sequence.as_ref())),
+            NodeEnum::RenameStmt(rename) => ddl(Action::SqlAlter, on_table(rename.relation.as_ref())),
+            NodeEnum::AlterObjectSchemaStmt(alter) => ddl(Action::SqlAlter, on_table(alter.relation.as_ref())),
+            NodeEnum::CommentStmt(_)
+            | NodeEnum::AlterDomainStmt(_)
+            | NodeEnum::AlterEnumStmt(_)
+            | NodeEnum::AlterFunctionStmt(_)
+            | NodeEnum::AlterTypeStmt(_)
+            | NodeEnum::AlterStatsStmt(_)
+            | NodeEnum::AlterOperatorStmt(_)
+            | NodeEnum::AlterObjectDependsStmt(_)
+            | NodeEnum::AlterTsdictionaryStmt(_)
+            | NodeEnum::AlterTsconfigurationStmt(_)
+            | NodeEnum::AlterCollationStmt(_) => ddl(Action::SqlAlter, On::Resource),
+            NodeEnum::DropStmt(drop) => drop_objects(drop),
+            NodeEnum::GrantStmt(_)
+            | NodeEnum::GrantRoleStmt(_)
+            | NodeEnum::AlterDefaultPrivilegesStmt(_)
+            | NodeEnum::CreateRoleStmt(_)
+            | NodeEnum::AlterRoleStmt(_)
+            | NodeEnum::AlterRoleSetStmt(_)
+            | NodeEnum::DropRoleStmt(_)
+            | NodeEnum::AlterOwnerStmt(_)
+            | NodeEnum::ReassignOwnedStmt(_)
+            | NodeEnum::CreatePolicyStmt(_)
+            | NodeEnum::AlterPolicyStmt(_)
+            | NodeEnum::SecLabelStmt(_)
+            | NodeEnum::CreateUserMappingStmt(_)
+            | NodeEnum::AlterUserMappingStmt(_)
+            | NodeEnum::DropUserMappingStmt(_) => {
+                Statement::Act(Act { changes_catalog: true, ..act(Action::SqlPrivilege, On::Resource) })
+            }
+            NodeEnum::DropOwnedStmt(_) => Statement::Act(Act {
+                effects: vec![(Action::SqlDrop, On::Resource), (Action::SqlPrivilege, On::Resource)],
+                changes_catalog: true,
+                ..Act::default()
+            }),
+            NodeEnum::VacuumStmt(_)
+            | NodeEnum::ClusterStmt(_)
+            | NodeEnum::ReindexStmt(_)
+            | NodeEnum::CheckPointStmt(_)
+            | NodeEnum::RefreshMatViewStmt(_)
+            | NodeEnum::LoadStmt(_)
+            | NodeEnum::AlterSystemStmt(_)
+            | NodeEnum::CreatedbStmt(_)
+            | NodeEnum::DropdbStmt(_)
+            | NodeEnum::AlterDatabaseStmt(_)
+            | NodeEnum::AlterDatabaseSetStmt(_)
+            | NodeEnum::AlterDatabaseRefreshCollStmt(_)
+            | NodeEnum::CreateTableSpaceStmt(_)
+            | NodeEnum::DropTableSpaceStmt(_)
+            | NodeEnum::AlterTableSpaceOptionsStmt(_)
+            | NodeEnum::AlterTableMoveAllStmt(_)
+            | NodeEnum::CreateExtensionStmt(_)
+            | NodeEnum::AlterExtensionStmt(_)
+            | NodeEnum::AlterExtensionContentsStmt(_)
+            | NodeEnum::CreateFdwStmt(_)
+            | NodeEnum::AlterFdwStmt(_)
+            | NodeEnum::CreateForeignServerStmt(_)
+            | NodeEnum::AlterForeignServerStmt(_)
+            | NodeEnum::CreateForeignTableStmt(_)
+            | NodeEnum::ImportForeignSchemaStmt(_)
+            | NodeEnum::CreateEventTrigStmt(_)
+            | NodeEnum::AlterEventTrigStmt(_)
+            | NodeEnum::CreatePlangStmt(_)
+            | NodeEnum::CreateAmStmt(_)
+            | NodeEnum::CreateTransformStmt(_)
+            | NodeEnum::CreatePublicationStmt(_)
+            | NodeEnum::AlterPublicationStmt(_)
+            | NodeEnum::CreateSubscriptionStmt(_)
+            | NodeEnum::AlterSubscriptionStmt(_)
+            | NodeEnum::DropSubscriptionStmt(_) => {
+                Statement::Act(Act { changes_catalog: true, ..act(Action::SqlAdmin, On::Resource) })
+            }
+            NodeEnum::DoStmt(_) => {
+                let block = On::Function(vec!["pg_catalog".to_owned(), "do".to_owned()]);
+                Statement::Act(Act { changes_catalog: true, changes_settings: true, ..act(Action::SqlExecute, block) })
+            }
+            NodeEnum::CallStmt(call) => {
+                let name = call.funccall.as_deref().map(|call| strings(&call.funcname)).unwrap_or_default();
+                Statement::Act(Act {
+                    changes_catalog: true,
+                    changes_settings: true,
+                    ..act(Action::SqlExecute, On::Function(name))
+                })
+            }
+            // EXECUTE of a statement that may have been prepared under another search path, and anything newer than
+            // this list.
+            _ => Statement::Opaque,
+        }
+    }
+
+    fn write(&mut self, target: Option<&RangeVar>, actions: Vec<Action>) -> Write {
+        let target = target.map_or_else(|| named(&[]), table);
+        Write {
+            actions,
+            target,
+            with: Vec::new(),
+            sources: Vec::new(),
+            inserted: None,
+            assigned: Vec::new(),
+            predicate: None,
+            uses: Vec::new(),
+            returning: Vec::new(),
+            upsert: false,
+        }
+    }
+
+    fn returning(&mut self, clause: Option<&ReturningClause>) -> Vec<Expr> {
+        let Some(clause) = clause else { return Vec::new() };
+        let mut outputs = self.exprs(&clause.exprs);
+        // RETURNING WITH (OLD AS ...) names rows that this form has no word for.
+        outputs.extend(clause.options.iter().map(|_| Expr::Opaque));
+        outputs
+    }
+
+    fn insert(&mut self, insert: &InsertStmt) -> Statement {
+        let mut write = self.write(insert.relation.as_ref(), vec![Action::SqlInsert]);
+        write.with = self.with(insert.with_clause.as_ref());
+        if let Some(source) = insert.select_stmt.as_deref() {
+            match self.query_node(source) {
+                Some(query) => write.inserted = Some(Box::new(query)),
+                None => return Statement::Opaque,
+            }
+        }
+        if let Some(conflict) = insert.on_conflict_clause.as_deref() {
+            if let Some(infer) = conflict.infer.as_deref() {
+                write.uses.extend(self.exprs(&infer.index_elems));
+                write.uses.extend(self.optional(infer.where_clause.as_ref()));
+            }
+            if conflict.action() == OnConflictAction::OnconflictUpdate {
+                write.upsert = true;
+                write.assigned = self.exprs(&conflict.target_list);
+                write.uses.extend(self.optional(conflict.where_clause.as_ref()));
+                // The row that was not inserted.
+                write.sources.push(Source::Function { alias: "excluded".to_owned(), calls: Vec::new() });
+            }
+        }
+        write.returning = self.returning(insert.returning_clause.as_ref());
+        Statement::Write(Box::new(write))
+    }
+
+    fn merge(&mut self, merge: &MergeStmt) -> Statement {
+        let mut write = self.write(merge.relation.as_ref(), Vec::new());
+        write.with = self.with(merge.with_clause.as_ref());
+        if let Some(source) = merge.source_relation.as_deref() {
+            self.source(source, &mut write.sources, &mut write.uses, &mut false);
+        }
+        write.uses.extend(self.optional(merge.join_condition.as_ref()));
+        for node in &merge.merge_when_clauses {
+            let Some(NodeEnum::MergeWhenClause(when)) = &node.node else { return Statement::Opaque };
+            let action = match when.command_type() {
+                CmdType::CmdInsert => Action::SqlInsert,
+                CmdType::CmdUpdate => Action::SqlUpdate,
+                CmdType::CmdDelete => Action::SqlDelete,
+                CmdType::CmdNothing => continue,
+                _ => return Statement::Opaque,
+            };
+            if !write.actions.contains(&action) {
+                write.actions.push(action);
+            }
+            write.uses.extend(self.optional(when.condition.as_ref()));
+            write.assigned.extend(self.exprs(&when.target_list));
+            write.assigned.extend(self.exprs(&when.values));
+        }
+        write.returning = self.returning(merge.returning_clause.as_ref());
+        Statement::Write(Box::new(write))
+    }
+
+    fn copy(&mut self, copy: &CopyStmt) -> Statement {
+        if copy.is_program || !copy.filename.is_empty() {
+            // What it reads or writes on the server's side can be anything: it is decided as that.
+            let table = copy.relation.as_ref().map(table);
+            let action = if copy.is_from { Action::SqlInsert } else { Action::SqlRead };
+            let mut effects = vec![(Action::SqlFile, On::Resource)];
+            effects.extend(table.map(|table| (action, On::Table(table))));
+            let inner = copy.query.as_deref().map(|query| Box::new(self.statement(query)));
+            return Statement::Act(Act { effects, inner, keeps: true, ..Act::default() });
+        }
+        if copy.where_clause.is_some() && !copy.is_from {
+            return Statement::Opaque;
+        }
+        Statement::Copy {
+            table: copy.relation.as_ref().map(table),
+            columns: strings(&copy.attlist),
+            query: copy.query.as_deref().map(|query| Box::new(self.statement(query))),
+            from_client: copy.is_from,
+        }
+    }
+
+    /// A statement of the session that contains another.
+    fn containing(&mut self, inner: Option<&Node>) -> Statement {
+        let inner = inner.map_or(Statement::Opaque, |inner| self.statement(inner));
+        Statement::Act(Act { inner: Some(Box::new(inner)), ..act(Action::SqlSession, On::Resource) })
+    }
+
+    /// A statement that keeps the rows of another.
+    fn keeping(&mut self, on: On, inner: Option<&Node>) -> Statement {
+        let inner = inner.map_or(Statement::Opaque, |inner| self.statement(inner));
+        Statement::Act(Act {
+            inner: Some(Box::new(inner)),
+            keeps: true,
+            changes_catalog: true,
+            ..act(Action::SqlCreate, on)
+        })
+    }
+}
+
+fn set_variable(set: &VariableSetStmt) -> Statement {
+    let name = set.name.to_ascii_lowercase();
+    let action = if PRIVILEGED.contains(&name.as_str()) {
+        Action::SqlPrivilege
+    } else if LEXICAL.contains(&name.as_str()) {
+        Action::SqlUnknown
+    } else {
+        Action::SqlSession
+    };
+    Statement::Act(Act { changes_settings: true, ..act(action, On::Resource) })
+}
+
+fn alter_table(alter: &AlterTableStmt) -> Statement {
+    let owner = alter.cmds.iter().any(|node| {
+        matches!(&node.node, Some(NodeEnum::AlterTableCmd(cmd)) if matches!(cmd.subtype(),
+            AlterTableType::AtChangeOwner | AlterTableType::AtEnableRowSecurity | AlterTableType::AtDisableRowSecurity
+            | AlterTableType::AtForceRowSecurity | AlterTableType::AtNoForceRowSecurity))
+    });
+    let drops = alter.cmds.iter().any(|node| {
+        matches!(&node.node, Some(NodeEnum::AlterTableCmd(cmd)) if cmd.subtype() == AlterTableType::AtDropColumn)
+    });
+    let on = on_table(alter.relation.as_ref());
+    let mut effects = vec![(Action::SqlAlter, on.clone())];
+    if drops {
+        // Its values are gone as a dropped table's are.
+        effects.push((Action::SqlDrop, on));
+    }
+    if owner {
+        effects.push((Action::SqlPrivilege, On::Resource));
+    }
+    Statement::Act(Act { effects, changes_catalog: true, ..Act::default() })
+}
+
+fn drop_objects(drop: &DropStmt) -> Statement {
+    let relation = matches!(
+        drop.remove_type(),
+        ObjectType::ObjectTable
+            | ObjectType::ObjectView
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectSequence
+            | ObjectType::ObjectForeignTable
+    );
+    let function = matches!(
+        drop.remove_type(),
+        ObjectType::ObjectFunction
+            | ObjectType::ObjectProcedure
+            | ObjectType::ObjectRoutine
+            | ObjectType::ObjectAggregate
+    );
+    let on = |node: &Node| match &node.node {
+        Some(NodeEnum::List(list)) if relation => On::Table(named(&strings(&list.items))),
+        Some(NodeEnum::ObjectWithArgs(object)) if function => On::Function(strings(&object.objname)),
+        _ => On::Resource,
+    };
+    let effects = drop.objects.iter().map(|node| (Action::SqlDrop, on(node))).collect();
+    Statement::Act(Act { effects, changes_catalog: true, ..Act::default() })
+}
