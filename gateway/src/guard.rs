@@ -1,11 +1,31 @@
 //! The one door that every command passes: analyse, decide, record; and only then forward.
 
-use std::sync::Arc;
+mod evidence;
+mod plan;
 
-use crate::access::{Action, Name, Object};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::{ArcSwap, Cache};
+
+use self::evidence::{Evidence, Ruled};
+use self::plan::{Given, Planned};
+use crate::access::{Action, Effect, Facts, Name, Object, Tags};
 use crate::mask::Plan;
-use crate::record::CommandId;
-use crate::sql::{Analysis, Catalog, Settings};
+use crate::metrics;
+use crate::policy::{
+    ApprovalRule, ContextKey, Decision, Denial, Memo, Policies, Principal, Request, ResourceRef, SqlContext,
+};
+pub use crate::record::Outcome;
+use crate::record::{CommandId, RecordError, Recorder};
+use crate::sql::{Analysis, Analyzer, Catalog, Settings};
+
+/// How many verdicts a session remembers; one for each statement text it prepares, for most.
+const MAX_RULINGS: usize = 1024;
 
 /// A statement as it stands on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +45,10 @@ pub struct Prepared {
     pub text: Arc<str>,
     /// What it does.
     pub analysis: Arc<Analysis>,
+    /// What it was analysed against.
+    catalog: Arc<Catalog>,
+    /// The text as the recording may hold it.
+    recorded: Arc<str>,
 }
 
 /// A bound parameter's value.
@@ -67,77 +91,364 @@ pub struct Refusal {
     pub action: Action,
 }
 
-/// How a forwarded command ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// The server's command tag, `SELECT 3`; empty where there was none.
-    pub tag: String,
-    /// Rows that reached the workload.
-    pub rows: u64,
-    /// Bytes of results that reached the workload.
-    pub bytes: u64,
-    /// The server's SQLSTATE where it failed.
-    pub error: Option<String>,
-    /// How many of the rows' values were masked.
-    pub masked: u64,
+/// The recording cannot be written, or the connection was not permitted; the message says why and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CommitError(pub String);
+
+/// What the sessions of one core share: analyses and decisions that were made before.
+pub struct Core {
+    analyzer: Analyzer,
+    memo: Memo,
+    policies: Cache<Arc<ArcSwap<Policies>>, Arc<Policies>>,
+}
+
+impl Core {
+    /// A core that follows `policies` as they are reloaded.
+    pub fn new(policies: Arc<ArcSwap<Policies>>) -> Self {
+        Core { analyzer: Analyzer::default(), memo: Memo::default(), policies: Cache::new(policies) }
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+/// Who asks for what, over a session's whole life.
+#[derive(Debug)]
+pub struct Party {
+    /// The workload.
+    pub principal: Principal,
+    /// The resource; absent: an unlisted destination.
+    pub resource: Option<ResourceRef>,
+    /// The original destination's address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Whether verdicts are recorded and not enforced.
+    pub observe: bool,
+}
+
+/// Whether the connection itself was permitted.
+#[derive(Debug)]
+enum Entrance {
+    /// Nobody asked.
+    Unasked,
+    /// Commands may pass.
+    Open,
+    /// Nothing passes.
+    Closed(String),
 }
 
 /// A session's door. Stays on its session's core.
 #[derive(Debug)]
-pub struct Guard {}
+pub struct Guard {
+    core: Rc<RefCell<Core>>,
+    party: Party,
+    evidence: Evidence,
+    entrance: Entrance,
+    /// Verdicts on what this session asked before. A key's address stays that analysis's while the ruling holds it.
+    rulings: HashMap<RulingKey, Rc<Ruling>>,
+    /// The masks that earlier commands were answered under: a cursor that they opened is read by later ones.
+    given: Given,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct RulingKey {
+    analysis: usize,
+    catalog: usize,
+    policies: u64,
+    context: ContextKey,
+}
+
+/// A verdict before it has a number.
+#[derive(Debug)]
+struct Ruling {
+    _analysis: Arc<Analysis>,
+    _catalog: Arc<Catalog>,
+    answer: Answer,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Forward { plan: Arc<Plan>, ruled: Ruled },
+    Refuse { hold: bool, action: Action, ruled: Ruled },
+}
 
 impl Guard {
+    /// A door that is closed until [`Guard::connect`] opens it.
+    pub fn new(core: Rc<RefCell<Core>>, party: Party, recorder: Recorder) -> Self {
+        Guard {
+            core,
+            party,
+            evidence: Evidence::new(recorder),
+            entrance: Entrance::Unasked,
+            rulings: HashMap::new(),
+            given: Given::default(),
+        }
+    }
+
+    /// Decides whether the connection may be made at all. To be asked once, when the TLS server name is known or known to be absent, and
+    /// before [`Guard::commit`] and the first byte upstream.
+    ///
+    /// # Errors
+    /// It may not; the refusal says why. [`Guard::commit`] fails from then on.
+    pub fn connect(&mut self, server_name: Option<&str>) -> Result<(), Refusal> {
+        let Party { principal, resource, address, port, observe } = &self.party;
+        let mut core = self.core.borrow_mut();
+        let decision = core.policies.load().decide_connect(principal, resource.as_ref(), *address, *port, server_name);
+        drop(core);
+        let text = match server_name {
+            Some(name) => format!("connect to {address} port {port} as {}", name.escape_default()),
+            None => format!("connect to {address} port {port}"),
+        };
+        let (refused, ruled) = match decision {
+            Decision::Permit(given) => match given.approvals.first() {
+                None => (false, Ruled { policies: given.policies.clone(), ..Ruled::default() }),
+                Some(_) => (true, held(&given.approvals)),
+            },
+            Decision::Deny(denial) => (true, denied(&denial)),
+        };
+        let effect = Effect {
+            action: Action::Connect,
+            object: Object::Resource,
+            tags: Tags::default(),
+            facts: Facts::default(),
+        };
+        let verdict = match (refused, observe) {
+            (false, _) => "forward",
+            (true, true) => "observe",
+            (true, false) => "block",
+        };
+        let command = self.evidence.operation("connect", &text, std::slice::from_ref(&effect), verdict, &ruled, false);
+        if refused && !observe {
+            let reason = ruled.reason.unwrap_or_else(|| "not permitted".to_owned());
+            self.entrance = Entrance::Closed(reason.clone());
+            return Err(Refusal { command, reason, policies: ruled.policies, action: Action::Connect });
+        }
+        self.entrance = Entrance::Open;
+        Ok(())
+    }
+
     /// Analyses a statement, from the core's cache where it can.
-    pub fn prepare(&mut self, _statement: Statement<'_>) -> Prepared {
-        unimplemented!()
+    pub fn prepare(&mut self, statement: Statement<'_>) -> Prepared {
+        let analysis = self.core.borrow_mut().analyzer.analyze(statement.text, statement.catalog, statement.settings);
+        let text: Arc<str> = match std::str::from_utf8(statement.text) {
+            Ok(text) => text.into(),
+            Err(_) => String::from_utf8_lossy(statement.text).into(),
+        };
+        let whole = analysis.effects.iter().any(|e| matches!(e.action, Action::SqlUnknown | Action::SqlPrivilege));
+        let recorded = if whole || analysis.literals.iter().any(|literal| literal.sensitive) {
+            analysis.recorded_text(&text, whole).into()
+        } else {
+            Arc::clone(&text)
+        };
+        Prepared { text, analysis, catalog: Arc::clone(statement.catalog), recorded }
     }
 
     /// Decides on a prepared statement and records command and verdict; `Guard::commit` makes the record durable.
     /// To be asked again at every execution: policy and time may have changed.
-    pub fn execute(&mut self, _prepared: &Prepared, _parameters: &[Parameter<'_>], _in_transaction: bool) -> Verdict {
-        unimplemented!()
+    pub fn execute(&mut self, prepared: &Prepared, parameters: &[Parameter<'_>], in_transaction: bool) -> Verdict {
+        let ruling = self.rule(&prepared.analysis, &prepared.catalog, &prepared.text, in_transaction);
+        self.answer(&ruling, &prepared.analysis, in_transaction, |evidence, verdict, ruled| {
+            evidence.statement(&prepared.recorded, &prepared.analysis, parameters, verdict, ruled, in_transaction)
+        })
     }
 
-    /// Decides on something that is not a statement: replication, a function call by OID, an unlisted connection.
-    pub fn operation(&mut self, _action: Action, _object: Object, _text: &str, _in_transaction: bool) -> Verdict {
-        unimplemented!()
+    /// Decides on something that is not a statement: replication, a function call by OID.
+    pub fn operation(&mut self, action: Action, object: Object, text: &str, in_transaction: bool) -> Verdict {
+        let effect = Effect { action, object, tags: Tags::default(), facts: Facts::default() };
+        let analysis = Arc::new(Analysis::of_operation(effect));
+        let ruling = self.rule(&analysis, &Arc::new(Catalog::default()), text, in_transaction);
+        self.answer(&ruling, &analysis, in_transaction, |evidence, verdict, ruled| {
+            evidence.operation("operation", text, &analysis.effects, verdict, ruled, in_transaction)
+        })
     }
 
     /// Puts everything decided since the last call into the page cache. An error stops the session: nothing decided
     /// since may be forwarded.
     ///
     /// # Errors
-    /// The recording cannot be written.
+    /// The recording cannot be written, or the connection was not permitted.
     pub fn commit(&mut self) -> Result<(), CommitError> {
-        unimplemented!()
+        let flushed = self.evidence.flush();
+        match &self.entrance {
+            Entrance::Unasked => Err(CommitError("nobody decided whether this connection may be made".to_owned())),
+            Entrance::Closed(reason) => Err(CommitError(reason.clone())),
+            Entrance::Open => flushed.map_err(|error| unwritable(&error)),
+        }
     }
 
     /// Records how a forwarded command ended.
-    pub fn finished(&mut self, _command: CommandId, _outcome: Outcome) {
-        unimplemented!()
+    pub fn finished(&mut self, command: CommandId, outcome: Outcome) {
+        metrics::MASKED_VALUES.add(outcome.masked);
+        self.evidence.finished(command, &outcome);
     }
 
-    /// Decides whether the connection may be made at all; to be asked once, before any upstream byte.
-    ///
-    /// # Errors
-    /// It may not, or nobody permits it.
-    pub fn connect(&mut self, _server_name: Option<&str>) -> Result<(), Refusal> {
-        unimplemented!()
+    /// Records something about the session that an auditor has to know: a protocol error, a masked value that could
+    /// not be, how the workload authenticated.
+    pub fn note(&mut self, what: &str) {
+        self.evidence.note(what);
     }
 
-    /// Ends the session's recording.
+    /// Seals the recording. What comes afterwards is not recorded, and [`Guard::commit`] fails.
     pub fn close(&mut self) {
-        unimplemented!()
+        self.entrance = Entrance::Closed("the session is closed".to_owned());
+        self.evidence.close();
     }
 
-    /// Records something about the session that an auditor has to know, and logs it: a protocol error, a masked value that could not be, how the
-    /// workload authenticated.
-    pub fn note(&mut self, _what: &str) {
-        unimplemented!()
+    /// The verdict on an analysis, from this session's memory where nothing it depends on has changed.
+    fn rule(
+        &mut self,
+        analysis: &Arc<Analysis>,
+        catalog: &Arc<Catalog>,
+        text: &str,
+        in_transaction: bool,
+    ) -> Rc<Ruling> {
+        let mut core = self.core.borrow_mut();
+        let Core { memo, policies, .. } = &mut *core;
+        let policies = policies.load();
+        let context = SqlContext { text, fingerprint: &analysis.fingerprint, in_transaction, at: SystemTime::now() };
+        let key = RulingKey {
+            analysis: Arc::as_ptr(analysis).addr(),
+            catalog: Arc::as_ptr(catalog).addr(),
+            policies: policies.generation(),
+            context: policies.context_key(&context),
+        };
+        if let Some(ruling) = self.rulings.get(&key) {
+            return Rc::clone(ruling);
+        }
+        let answer = match &self.party.resource {
+            None => refused(Action::SqlUnknown, "no resource of this gateway is at that address".to_owned()),
+            Some(resource) => {
+                let ask = |effect: &Effect| {
+                    let request = Request { principal: &self.party.principal, resource, effect, context: &context };
+                    policies.decide_cached(memo, &request)
+                };
+                decide(analysis, catalog, &self.given, ask)
+            }
+        };
+        let grew = match &answer {
+            // What is observed is answered unmasked: nothing was given.
+            Answer::Forward { plan, .. } if !self.party.observe => self.given.grow(plan),
+            _ => false,
+        };
+        if grew || self.rulings.len() >= MAX_RULINGS {
+            self.rulings.clear();
+        }
+        let ruling = Rc::new(Ruling { _analysis: Arc::clone(analysis), _catalog: Arc::clone(catalog), answer });
+        self.rulings.insert(key, Rc::clone(&ruling));
+        ruling
+    }
+
+    fn answer(
+        &mut self,
+        ruling: &Ruling,
+        analysis: &Analysis,
+        in_transaction: bool,
+        record: impl FnOnce(&mut Evidence, &'static str, &Ruled) -> CommandId,
+    ) -> Verdict {
+        match &ruling.answer {
+            Answer::Forward { plan, ruled } => {
+                metrics::COMMANDS_FORWARDED.add(1);
+                let command = record(&mut self.evidence, "forward", ruled);
+                let plan = if self.party.observe { Arc::new(Plan::Pass) } else { Arc::clone(plan) };
+                Verdict::Forward { command, plan }
+            }
+            Answer::Refuse { ruled, .. } if self.party.observe => {
+                metrics::COMMANDS_OBSERVED.add(1);
+                let command = record(&mut self.evidence, "observe", ruled);
+                Verdict::Forward { command, plan: Arc::new(Plan::Pass) }
+            }
+            Answer::Refuse { hold, action, ruled } => {
+                let (verdict, counter) =
+                    if *hold { ("hold", &metrics::COMMANDS_HELD) } else { ("block", &metrics::COMMANDS_BLOCKED) };
+                counter.add(1);
+                let command = record(&mut self.evidence, verdict, ruled);
+                let reason = ruled.reason.clone().unwrap_or_else(|| "not permitted".to_owned());
+                tracing::info!(command = command.0, %action, %verdict, in_transaction,
+                    statements = analysis.statements, %reason, "refused");
+                let refusal = Refusal { command, reason, policies: ruled.policies.clone(), action: *action };
+                if *hold { Verdict::Hold(refusal) } else { Verdict::Block(refusal) }
+            }
+        }
     }
 }
 
-/// The recording cannot be written; the message says why and what to do.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CommitError(pub String);
+/// Asks the policy about every effect. All have to be permitted; the first that is not decides what is said, one
+/// that a policy forbids before one that none permits.
+fn decide(analysis: &Analysis, catalog: &Catalog, given: &Given, mut ask: impl FnMut(&Effect) -> Decision) -> Answer {
+    let mut refusal: Option<(Action, Arc<Denial>)> = None;
+    let mut approvals: Vec<ApprovalRule> = Vec::new();
+    let mut held_action = None;
+    let mut policies: Vec<Name> = Vec::new();
+    let mut masks = Vec::with_capacity(analysis.effects.len());
+    for effect in analysis.effects.iter() {
+        match ask(effect) {
+            Decision::Deny(denial) => {
+                let better =
+                    refusal.as_ref().is_none_or(|(_, first)| first.policies.is_empty() && !denial.policies.is_empty());
+                if better {
+                    refusal = Some((effect.action, denial));
+                }
+            }
+            Decision::Permit(obligations) => {
+                masks.push((effect, obligations.mask));
+                for rule in &obligations.approvals {
+                    held_action.get_or_insert(effect.action);
+                    if !approvals.contains(rule) {
+                        approvals.push(rule.clone());
+                    }
+                }
+                for id in &obligations.policies {
+                    if !policies.contains(id) {
+                        policies.push(id.clone());
+                    }
+                }
+            }
+        }
+    }
+    if let Some((action, denial)) = refusal {
+        return Answer::Refuse { hold: false, action, ruled: denied(&denial) };
+    }
+    if let Some(action) = held_action {
+        return Answer::Refuse { hold: true, action, ruled: held(&approvals) };
+    }
+    match plan::plan(analysis, catalog, &masks, given) {
+        Planned::Plan { plan, masks } => {
+            Answer::Forward { plan: Arc::new(plan), ruled: Ruled { reason: None, policies, masks } }
+        }
+        Planned::Unmaskable(reason) => Answer::Refuse {
+            hold: false,
+            action: Action::SqlRead,
+            ruled: Ruled { reason: Some(reason), policies, masks: Vec::new() },
+        },
+    }
+}
+
+fn refused(action: Action, reason: String) -> Answer {
+    Answer::Refuse { hold: false, action, ruled: Ruled { reason: Some(reason), ..Ruled::default() } }
+}
+
+fn denied(denial: &Denial) -> Ruled {
+    Ruled { reason: Some(denial.reason.clone()), policies: denial.policies.clone(), masks: Vec::new() }
+}
+
+fn held(approvals: &[ApprovalRule]) -> Ruled {
+    let waits: Vec<String> = approvals
+        .iter()
+        .map(|rule| format!("{} of group {} within {} s", rule.quorum, rule.group, rule.timeout.as_secs()))
+        .collect();
+    let reason = format!("it needs approval by {}, and this gateway takes no approvals", waits.join(" and "));
+    Ruled {
+        reason: Some(reason),
+        policies: approvals.iter().map(|rule| rule.policy.clone()).collect(),
+        masks: Vec::new(),
+    }
+}
+
+fn unwritable(error: &RecordError) -> CommitError {
+    CommitError(format!("the gateway cannot record this session, so nothing is forwarded: {error}"))
+}

@@ -1,12 +1,17 @@
 //! One intercepted connection: who called, what they wanted to reach, and the door their commands pass.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use crate::config::{Resource, Workload};
-use crate::guard::Guard;
+use crate::config::{Mode, Resource, Workload};
+use crate::guard::{Core, Guard, Party};
 use crate::intercept::{ClientAddr, OriginalDestination, Process};
-use crate::record::SessionId;
+use crate::policy::ResourceRef;
+use crate::record::{Opened, RecordError, Recorder, Recordings, SessionId};
+use crate::workload::principal;
 
 /// One intercepted connection, from accept to close.
 #[derive(Debug)]
@@ -27,4 +32,60 @@ pub struct Session {
     pub process: Process,
     /// The door.
     pub guard: Guard,
+}
+
+/// What a session is opened from.
+#[derive(Debug)]
+pub struct Call {
+    /// Who called.
+    pub workload: Arc<Workload>,
+    /// What they reach.
+    pub resource: Option<Arc<Resource>>,
+    /// Where it is.
+    pub upstream: Arc<[SocketAddr]>,
+    /// Where they called from.
+    pub client: ClientAddr,
+    /// Where they wanted to go.
+    pub destination: OriginalDestination,
+    /// Which process called.
+    pub process: Process,
+}
+
+impl Session {
+    /// Opens a session: its recording's first entry is in the page cache on return.
+    ///
+    /// # Errors
+    /// The recording cannot be written: nothing may be forwarded.
+    pub fn open(recordings: &Arc<Recordings>, core: Rc<RefCell<Core>>, call: Call) -> Result<Self, RecordError> {
+        let Call { workload, resource, upstream, client, destination, process } = call;
+        let id = SessionId::new();
+        let opened = Opened {
+            id: id.clone(),
+            workload: workload.name.clone(),
+            groups: workload.groups.clone(),
+            observe: workload.mode == Mode::Observe,
+            resource: resource.as_ref().map(|resource| resource.name.clone()),
+            client: client.0,
+            destination: destination.0,
+            upstream: upstream.to_vec(),
+            pid: process.pid,
+            uid: process.uid,
+            cgroup: process.cgroup,
+            netns: process.netns,
+            started: SystemTime::now(),
+        };
+        let recorder = Recorder::create(recordings, opened)?;
+        let address = destination.0.ip().to_canonical();
+        let party = Party {
+            principal: principal(&workload),
+            resource: resource
+                .as_ref()
+                .map(|resource| ResourceRef { name: resource.name.clone(), tags: resource.tags.as_slice().into() }),
+            address,
+            port: destination.0.port(),
+            observe: workload.mode == Mode::Observe,
+        };
+        let guard = Guard::new(core, party, recorder);
+        Ok(Session { id, workload, resource, upstream, client, destination, process, guard })
+    }
 }

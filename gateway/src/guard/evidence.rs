@@ -1,0 +1,183 @@
+//! What the guard leaves in the recording: every command with its verdict, numbered, nothing sensitive in it.
+
+use crate::access::{Effect, Name};
+use crate::guard::{Outcome, Parameter};
+use crate::mask::Mask;
+use crate::record::{CommandEntry, CommandId, RecordError, Recorder};
+use crate::sql::Analysis;
+
+/// What stands for a value that the recording must not hold.
+const HIDDEN: &str = "***";
+
+/// The most of one parameter's value that is kept, in bytes.
+const MAX_PARAMETER: usize = 4096;
+
+/// The most parameters of one command that are kept; a statement can have 65,535.
+const MAX_PARAMETERS: usize = 256;
+
+/// Why a verdict is as it is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ruled {
+    /// Why it was refused.
+    pub(super) reason: Option<String>,
+    /// The policies behind it.
+    pub(super) policies: Vec<Name>,
+    /// Which columns are masked, and how.
+    pub(super) masks: Vec<(String, Mask)>,
+}
+
+/// A session's recorder and the numbers of its commands.
+#[derive(Debug)]
+pub(super) struct Evidence {
+    /// Absent once the recording is sealed.
+    recorder: Option<Recorder>,
+    next: u64,
+}
+
+impl Evidence {
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Evidence { recorder: Some(recorder), next: 1 }
+    }
+
+    fn number(&mut self) -> CommandId {
+        let id = CommandId(self.next);
+        self.next = self.next.saturating_add(1);
+        id
+    }
+
+    pub(super) fn statement(
+        &mut self,
+        text: &str,
+        analysis: &Analysis,
+        parameters: &[Parameter<'_>],
+        verdict: &'static str,
+        ruled: &Ruled,
+        in_transaction: bool,
+    ) -> CommandId {
+        let id = self.number();
+        let shown = parameters.iter().take(MAX_PARAMETERS).enumerate().map(|(index, value)| {
+            // A parameter that the analysis does not know of may go anywhere.
+            let sensitive = analysis.parameters.get(index).copied().unwrap_or(true);
+            shown(*value, sensitive)
+        });
+        let entry = CommandEntry {
+            id,
+            kind: "statement",
+            text,
+            fingerprint: &analysis.fingerprint,
+            effects: &analysis.effects,
+            parameters: shown.collect(),
+            verdict,
+            reason: ruled.reason.as_deref(),
+            policies: &ruled.policies,
+            masks: ruled.masks.clone(),
+            in_transaction,
+        };
+        self.append(&entry);
+        id
+    }
+
+    pub(super) fn operation(
+        &mut self,
+        kind: &'static str,
+        text: &str,
+        effects: &[Effect],
+        verdict: &'static str,
+        ruled: &Ruled,
+        in_transaction: bool,
+    ) -> CommandId {
+        let id = self.number();
+        let entry = CommandEntry {
+            id,
+            kind,
+            text,
+            fingerprint: "",
+            effects,
+            parameters: Vec::new(),
+            verdict,
+            reason: ruled.reason.as_deref(),
+            policies: &ruled.policies,
+            masks: ruled.masks.clone(),
+            in_transaction,
+        };
+        self.append(&entry);
+        id
+    }
+
+    fn append(&mut self, entry: &CommandEntry<'_>) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.command(entry);
+        }
+    }
+
+    pub(super) fn finished(&mut self, id: CommandId, outcome: &Outcome) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.finished(id, outcome);
+        }
+    }
+
+    pub(super) fn note(&mut self, what: &str) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(what);
+        }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), RecordError> {
+        match &mut self.recorder {
+            Some(recorder) => recorder.flush(),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.close();
+        }
+    }
+}
+
+impl Drop for Evidence {
+    /// A session that is aborted leaves a sealed recording all the same.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn shown(value: Parameter<'_>, sensitive: bool) -> Option<String> {
+    let (bytes, text) = match value {
+        Parameter::Null => return None,
+        _ if sensitive => return Some(HIDDEN.to_owned()),
+        Parameter::Text(bytes) => (bytes, true),
+        Parameter::Binary(bytes) => (bytes, false),
+    };
+    let kept = bytes.get(..MAX_PARAMETER).unwrap_or(bytes);
+    let mut out = if text {
+        String::from_utf8_lossy(kept).into_owned()
+    } else {
+        kept.iter().fold("\\x".to_owned(), |mut out, byte| {
+            use std::fmt::Write as _;
+            // Writing to a string cannot fail.
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
+    };
+    if kept.len() < bytes.len() {
+        out.push('…');
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_shown_cut_or_hidden() {
+        assert_eq!(shown(Parameter::Null, true), None);
+        assert_eq!(shown(Parameter::Text(b"42"), false).as_deref(), Some("42"));
+        assert_eq!(shown(Parameter::Text(b"42"), true).as_deref(), Some(HIDDEN));
+        assert_eq!(shown(Parameter::Binary(&[0, 0xff]), false).as_deref(), Some("\\x00ff"));
+        let long = vec![b'a'; MAX_PARAMETER + 1];
+        assert_eq!(shown(Parameter::Text(&long), false).map(|s| s.chars().count()), Some(MAX_PARAMETER + 1));
+    }
+}
