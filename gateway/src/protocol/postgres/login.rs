@@ -96,6 +96,7 @@ impl Request<'_> {
             Some(_) => Authentication::Injected,
             None => {
                 session.guard.note("the workload authenticates with its own credentials, which the gateway relays");
+                session.guard.commit()?;
                 let relayed = client_auth::relay(client, &mut upstream, self.resource);
                 in_time(CLIENT, self.resource, relayed).await?;
                 Authentication::Relayed
