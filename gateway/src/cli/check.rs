@@ -1,11 +1,49 @@
-//! `sluice check`: Validates the configuration and the policies.
+//! `sluice check`: every error of the configuration and of the policies at once.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
+use crate::config::{Config, Problems};
+use crate::policy::Policies;
 
-pub(super) fn run(_config: &Path, _arguments: Arguments) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("check is not built yet")
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Print the errors as a JSON array.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Path, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let checked = Config::load(config).and_then(|config| {
+        let policies = Policies::load(&config, 0)?;
+        Ok((config, policies))
+    });
+    match checked {
+        Ok((config, policies)) => {
+            if arguments.json {
+                println!("[]");
+            } else {
+                println!(
+                    "{} workloads, {} resources and {} policies are valid",
+                    config.workloads.len(),
+                    config.resources.len(),
+                    policies.len()
+                );
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(problems) => {
+            report(&problems, arguments.json)?;
+            Ok(ExitCode::from(1))
+        }
+    }
+}
+
+fn report(problems: &Problems, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(problems)?);
+    } else {
+        eprintln!("{problems}");
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ mod ca;
 mod check;
 mod detach;
 mod explain;
+mod recordings;
 mod replay;
 mod run;
 mod sessions;

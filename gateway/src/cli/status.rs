@@ -1,11 +1,71 @@
-//! `sluice status`: Shows what the running daemon does.
+//! `sluice status`: what the running daemon does.
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
+use anyhow::Result;
+
+use crate::config::Config;
+use crate::control::{Status, client};
+use crate::record::text::printable;
+
+/// How often `--wait` asks.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Shows what the running daemon does; exits 0 when it serves, 1 when it does not.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    /// Wait so long until it serves, also for the socket to appear.
+    #[arg(long, value_name = "SECS")]
+    wait: Option<u64>,
+    /// Print a JSON object.
+    #[arg(long)]
+    json: bool,
+}
 
-pub(super) fn run(_config: &Path, _arguments: Arguments) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("status is not built yet")
+pub(super) fn run(config: &Path, arguments: Arguments) -> Result<ExitCode> {
+    let socket = Config::load(config)?.control.socket;
+    let until = Instant::now().checked_add(Duration::from_secs(arguments.wait.unwrap_or(0)));
+    let status = loop {
+        match client::status(&socket) {
+            Ok(status) if status.serving => break status,
+            other if until.is_none_or(|until| Instant::now() >= until) => break other?,
+            _ => std::thread::sleep(POLL),
+        }
+    };
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+    } else {
+        print(&status);
+    }
+    Ok(if status.serving { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn print(status: &Status) {
+    let state = if status.serving { "serving" } else { "not serving" };
+    println!("sluice {} is {state} since {}", printable(&status.version), printable(&status.since));
+    println!("configuration  {}", printable(&status.config));
+    println!("policies       {}", status.policies);
+    println!("workloads      {}", status.workloads.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", "));
+    for resource in &status.resources {
+        let addresses = if resource.addresses.is_empty() {
+            "its name does not resolve".to_owned()
+        } else {
+            resource.addresses.join(", ")
+        };
+        println!("resource       {} at {}", printable(&resource.name), printable(&addresses));
+    }
+    println!("sessions       {} now, {} since the start", status.sessions, status.sessions_opened);
+    if let Some(reason) = &status.recorder {
+        println!("STOPPED        nothing is forwarded, because nothing can be recorded: {}", printable(reason));
+    }
+    if let Some(reason) = &status.reload {
+        println!("RELOAD FAILED  what ran before still runs: {}", printable(reason));
+    }
+    if let Ok(text) = serde_json::to_string(&status.intercept)
+        && !status.intercept.is_null()
+    {
+        println!("redirect layer {}", printable(&text));
+    }
 }

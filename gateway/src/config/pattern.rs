@@ -155,8 +155,12 @@ impl ObjectPattern {
             (Some(_), None) => false,
             (Some(pattern), Some(column)) => matches_part(pattern, column),
         };
-        column_matches
-            && self.database.as_ref().is_none_or(|pattern| matches_part(pattern, database))
+        column_matches && self.matches_table(database, schema, relation)
+    }
+
+    /// Whether the pattern is of that relation or of a column of it.
+    pub fn matches_table(&self, database: &str, schema: &str, relation: &str) -> bool {
+        self.database.as_ref().is_none_or(|pattern| matches_part(pattern, database))
             && matches_part(&self.schema, schema)
             && matches_part(&self.table, relation)
     }

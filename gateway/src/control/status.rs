@@ -1,0 +1,47 @@
+//! What the daemon says of itself.
+
+use serde::{Deserialize, Serialize};
+
+/// The daemon's state, for people and programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether commands of labelled workloads are forwarded where policy permits.
+    pub serving: bool,
+    /// The gateway's version.
+    pub version: String,
+    /// When the daemon started, RFC 3339.
+    pub since: String,
+    /// The configuration's path.
+    pub config: String,
+    /// Workloads by name.
+    pub workloads: Vec<String>,
+    /// Resources with the addresses that they have now.
+    pub resources: Vec<ResourceStatus>,
+    /// How many policies hold.
+    pub policies: usize,
+    /// Sessions that run now.
+    pub sessions: u64,
+    /// Sessions since the start.
+    pub sessions_opened: u64,
+    /// Why nothing can be recorded, and so nothing is forwarded.
+    pub recorder: Option<String>,
+    /// Why the last reload was not taken; what ran before still runs.
+    pub reload: Option<String>,
+    /// Programs, listeners and drops of the redirect layer, as it tells them.
+    pub intercept: serde_json::Value,
+}
+
+/// A resource and where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceStatus {
+    /// Its name.
+    pub name: String,
+    /// Its addresses; none: its name does not resolve.
+    pub addresses: Vec<String>,
+}
+
+/// Who knows the daemon's state.
+pub trait StatusSource: Send + Sync {
+    /// As it is now.
+    fn status(&self) -> Status;
+}
