@@ -248,6 +248,14 @@ impl Guard {
         Prepared { text, analysis, catalog: Arc::clone(statement.catalog), recorded }
     }
 
+    /// Something that is not a statement and is executed like one, on a database that is known.
+    pub fn opaque(&self, action: Action, object: Object, text: &str, catalog: &Arc<Catalog>) -> Prepared {
+        let effect = Effect { action, object, tags: Tags::default(), facts: Facts::default() };
+        let analysis = Analysis { changes_catalog: true, changes_settings: true, ..Analysis::of_operation(effect) };
+        let text: Arc<str> = text.into();
+        Prepared { recorded: Arc::clone(&text), text, analysis: Arc::new(analysis), catalog: Arc::clone(catalog) }
+    }
+
     /// Decides on a prepared statement and records command and verdict; `Guard::commit` makes the record durable.
     /// To be asked again at every execution: policy and time may have changed.
     pub fn execute(&mut self, prepared: &Prepared, parameters: &[Parameter<'_>], in_transaction: bool) -> Verdict {

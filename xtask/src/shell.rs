@@ -25,19 +25,6 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program and returns what it printed.
-///
-/// # Errors
-/// It cannot be started, fails, or prints no text; the message holds its command line and its errors.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let line = line(command);
-    let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
-    if !output.status.success() {
-        bail!("`{line}` failed: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    }
-    String::from_utf8(output.stdout).with_context(|| format!("`{line}` printed something that is no text"))
-}
-
 /// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))

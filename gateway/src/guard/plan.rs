@@ -101,8 +101,12 @@ pub(super) fn plan(
                 "it streams columns that have to be masked, and a stream cannot be: select them as rows, or leave them out".to_owned(),
             );
         }
-        Output::Harmless | Output::Stream | Output::Rows => {}
+        Output::Harmless | Output::Stream | Output::Rows | Output::Fetched => {}
     }
+    // What cannot be read may fetch as well.
+    let nothing = Given::default();
+    let asks_unknown = effects.iter().any(|(effect, _)| effect.action == Action::SqlUnknown);
+    let given = if asks_unknown || analysis.output == Output::Fetched { given } else { &nothing };
     for (origin, mask) in &given.masked {
         masked.entry(*origin).and_modify(|had| *had = strictest(*had, *mask)).or_insert(*mask);
     }
@@ -244,7 +248,9 @@ mod tests {
         let Planned::Plan { plan: declared, .. } = declared else { panic!("{declared:?}") };
         assert!(given.grow(&declared));
         assert!(!given.grow(&declared));
-        let fetched = columns(plan(&analysis(Output::Rows), &catalog, &[], &given));
+        let other = plan(&analysis(Output::Rows), &catalog, &[], &given);
+        assert!(matches!(other, Planned::Plan { plan: Plan::Pass, .. }), "another statement is its own");
+        let fetched = columns(plan(&analysis(Output::Fetched), &catalog, &[], &given));
         assert_eq!(fetched.masked.get(&Origin { table: 16400, column: 2 }), Some(&Mask::Partial));
     }
 }

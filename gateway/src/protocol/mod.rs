@@ -14,6 +14,7 @@ use crate::secret::{NodeKeyError, Secrets, node_key};
 use crate::session::Session;
 use crate::tls::{ALPN_POSTGRESQL, Authority, AuthorityError, Certificates, UpstreamConfigs};
 use postgres::cancel::CancelKeys;
+use postgres::catalog::Catalogs;
 use postgres::scram::{KeyCache, ScramError};
 
 /// Bytes that are copied at once for a destination that is no resource.
@@ -32,6 +33,7 @@ struct Inner {
     secrets: Secrets,
     scram_keys: KeyCache,
     cancel_keys: CancelKeys,
+    catalogs: Catalogs,
 }
 
 impl std::fmt::Debug for Inner {
@@ -74,6 +76,7 @@ impl Services {
             secrets: Secrets::default(),
             scram_keys: KeyCache::new()?,
             cancel_keys: CancelKeys::default(),
+            catalogs: Catalogs::default(),
         };
         Ok(Services { inner: Arc::new(inner) })
     }
@@ -101,6 +104,11 @@ impl Services {
     /// Keys that logins were derived to.
     pub(crate) fn scram_keys(&self) -> &KeyCache {
         &self.inner.scram_keys
+    }
+
+    /// What is known of the databases behind resources.
+    pub(crate) fn catalogs(&self) -> &Catalogs {
+        &self.inner.catalogs
     }
 
     /// The cancel keys that workloads hold.

@@ -235,7 +235,7 @@ fn every_statement_does_what_the_table_says() {
 fn results_say_whether_they_are_rows_a_stream_or_nothing() {
     let output = |text: &str| Analyzer::default().analyze(text.as_bytes(), &catalog(), &Settings::default()).output;
     assert_eq!(output("select ssn from users"), Output::Rows);
-    assert_eq!(output("fetch c"), Output::Rows);
+    assert_eq!(output("fetch c"), Output::Fetched);
     assert_eq!(output("copy users to stdout"), Output::Stream);
     assert_eq!(output("begin"), Output::Harmless);
     assert_eq!(output("delete from orders"), Output::Harmless);

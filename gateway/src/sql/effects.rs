@@ -57,14 +57,15 @@ pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) ->
         .into_iter()
         .map(|((action, object), (tags, facts))| Effect { action, object, tags, facts })
         .collect();
-    let rows = walk.fetches
-        || effects.iter().any(|e| matches!(e.action, Action::SqlRead | Action::SqlExecute | Action::SqlUnknown));
-    let output = match (walk.streams, rows) {
-        (true, _) => Output::Stream,
-        (false, true) => Output::Rows,
-        (false, false) => Output::Harmless,
+    let rows = effects.iter().any(|e| matches!(e.action, Action::SqlRead | Action::SqlExecute | Action::SqlUnknown));
+    let output = match (walk.streams, walk.fetches, rows) {
+        (true, _, _) => Output::Stream,
+        (false, true, _) => Output::Fetched,
+        (false, false, true) => Output::Rows,
+        (false, false, false) => Output::Harmless,
     };
-    let sensitive = catalog.any_sensitive && (walk.unresolved || effects.iter().any(|e| !e.tags.is_empty()));
+    let sensitive = catalog.any_sensitive
+        && (walk.unresolved || walk.touches_sensitive || effects.iter().any(|e| !e.tags.is_empty()));
     let analysis = Analysis {
         fingerprint: program.fingerprint.as_str().into(),
         statements: program.statements.len(),
@@ -97,6 +98,8 @@ struct Walk<'a> {
     effects: BTreeMap<(Action, Object), (Tags, Facts)>,
     /// Whether a name was used that the catalog does not have.
     unresolved: bool,
+    /// Whether a relation was named that has a tagged column: a literal may be meant for it.
+    touches_sensitive: bool,
     fetches: bool,
     streams: bool,
     changes_catalog: bool,
@@ -110,6 +113,7 @@ impl<'a> Walk<'a> {
             path,
             effects: BTreeMap::new(),
             unresolved: false,
+            touches_sensitive: false,
             fetches: false,
             streams: false,
             changes_catalog: false,
@@ -402,6 +406,7 @@ impl Walk<'_> {
         let database = Arc::clone(&self.catalog.database);
         let name = |schema: Name| TableName { database, schema, table: table.name.as_str().into() };
         if let Some(relation) = scope::relation(self.catalog, self.path, table) {
+            self.touches_sensitive |= relation.columns.iter().any(|column| !column.tags.is_empty());
             return (Arc::new(name(Arc::clone(&relation.schema))), relation.tags.clone());
         }
         if let Some(schema) = scope::system_schema(table) {

@@ -55,6 +55,8 @@ pub enum Output {
     Harmless,
     /// Rows whose columns are masked by their origin; a computed column may hold anything the statement reaches.
     Rows,
+    /// As `Rows`, and rows of a cursor that an earlier statement opened.
+    Fetched,
     /// A stream without row description (COPY to the client) that may hold something sensitive.
     Stream,
 }

@@ -1,7 +1,5 @@
 //! What the start-up hands to the relay: two authenticated connections and what is known of them.
 
-use std::collections::BTreeMap;
-
 use super::cancel::Registration;
 use super::wire::Wire;
 use crate::access::Name;
@@ -14,15 +12,6 @@ pub(crate) enum ProtocolVersion {
     V3_0,
     /// 3.2, PostgreSQL 18: cancel keys of other lengths.
     V3_2,
-}
-
-/// Whose credential the server accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Authentication {
-    /// The gateway's.
-    Injected,
-    /// The workload's own, relayed.
-    Relayed,
 }
 
 /// What kind of backend answers.
@@ -44,22 +33,12 @@ pub(crate) struct Established {
     pub(crate) server: Wire,
     /// Who called, and the door.
     pub(crate) session: Session,
-    /// What the workload speaks. The server's side speaks the same messages.
-    pub(crate) version: ProtocolVersion,
     /// What answers.
     pub(crate) kind: BackendKind,
     /// The role that the server knows.
     pub(crate) role: Name,
     /// The database.
     pub(crate) database: Name,
-    /// Whose credential it was.
-    pub(crate) authentication: Authentication,
-    /// Every ParameterStatus of the server's so far, by name. [`super::settings::reads_as_parsed`] holds for each, and has
-    /// to hold for each that comes.
-    pub(crate) parameters: BTreeMap<String, String>,
-    /// Settings that the workload asked for in its start-up packet, by lower-case name: `search_path` may be one. A later entry of
-    /// the same name was applied later.
-    pub(crate) settings: Vec<(String, String)>,
     /// Keeps the workload's cancel key valid; drop it when the session ends.
     pub(crate) cancel: Registration,
 }

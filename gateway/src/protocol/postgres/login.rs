@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::auth::{Login, MESSAGE_LIMIT};
 use super::cancel::{CancelKey, KEY_MAX, Registration, Target};
 use super::client_auth;
-use super::established::{Authentication, BackendKind, Established};
+use super::established::{BackendKind, Established};
 use super::failure::{Failure, Tell};
 use super::negotiate::ClientTls;
 use super::reply::{self, Fatal, sqlstate};
@@ -37,10 +37,8 @@ pub(super) struct Ready {
     upstream: Upstream,
     kind: BackendKind,
     greeting: Greeting,
-    settings: Settings,
     /// The start-up's own commands, for their outcome.
     commands: Vec<CommandId>,
-    authentication: Authentication,
 }
 
 /// What a server says between AuthenticationOk and ReadyForQuery.
@@ -92,20 +90,16 @@ impl Request<'_> {
             Ok(upstream)
         };
         let mut upstream = in_time(SERVER, self.resource, connected).await?;
-        let authentication = match credentials {
-            Some(_) => Authentication::Injected,
-            None => {
-                session.guard.note("the workload authenticates with its own credentials, which the gateway relays");
-                session.guard.commit()?;
-                let relayed = client_auth::relay(client, &mut upstream, self.resource);
-                in_time(CLIENT, self.resource, relayed).await?;
-                Authentication::Relayed
-            }
-        };
+        if credentials.is_none() {
+            session.guard.note("the workload authenticates with its own credentials, which the gateway relays");
+            session.guard.commit()?;
+            let relayed = client_auth::relay(client, &mut upstream, self.resource);
+            in_time(CLIENT, self.resource, relayed).await?;
+        }
         let role = credentials.map(|credentials| credentials.username.as_str());
         let greeting = in_time(SERVER, self.resource, self.greeting(&mut upstream, role)).await?;
         self.check_lexer(&greeting)?;
-        Ok(Ready { upstream, kind, greeting, settings, commands, authentication })
+        Ok(Ready { upstream, kind, greeting, commands })
     }
 
     /// The connection itself, and what its startup message asks for beyond: nothing is sent upstream before.
@@ -238,7 +232,7 @@ impl Ready {
         request: Request<'_>,
     ) -> Result<Established, Box<Unestablished>> {
         let Request { startup, resource, services, .. } = request;
-        let Ready { upstream, kind, greeting, settings, commands, authentication } = self;
+        let Ready { upstream, kind, greeting, commands } = self;
         let registered = match greeting.key {
             None => Ok(Registration::none(services.cancel_keys())),
             Some(real) => services.cancel_keys().register(
@@ -279,13 +273,9 @@ impl Ready {
             client,
             server: upstream.wire,
             session,
-            version: startup.version,
             kind,
             role: role.into(),
             database: startup.database.as_str().into(),
-            authentication,
-            parameters: greeting.parameters,
-            settings: settings.all.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
             cancel,
         })
     }

@@ -2,11 +2,13 @@
 
 mod auth;
 pub(crate) mod cancel;
+pub(crate) mod catalog;
 mod client_auth;
 pub(crate) mod established;
 mod failure;
 mod login;
 mod negotiate;
+mod relay;
 mod reply;
 pub(crate) mod scram;
 mod server_error;
@@ -69,7 +71,7 @@ pub(super) async fn serve(client: TcpStream, mut session: Session, resource: Arc
         Err(failure) => return end(Some(client), session, failure).await,
     };
     match ready.establish(client, session, request).await {
-        Ok(established) => relay(established).await,
+        Ok(established) => relay::relay(established, services).await,
         Err(unestablished) => {
             let login::Unestablished { client, session, failure } = *unestablished;
             end(Some(client), session, failure).await;
@@ -90,8 +92,4 @@ async fn end(client: Option<Wire>, mut session: Session, failure: Failure) {
         client.close(&last).await;
     }
     session.guard.close();
-}
-
-async fn relay(mut established: established::Established) {
-    established.session.guard.close();
 }

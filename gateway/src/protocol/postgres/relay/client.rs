@@ -1,0 +1,281 @@
+//! The client's messages: commands to the guard, everything else as it came.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+
+use super::errors::{self, Candour};
+use super::message::{Bind, Bound, Fields, Head, MAX_WHOLE, Malformed, head, split};
+use super::queue::{MAX_NAMES, MAX_OWED, Owed, Portal, Running, Statement};
+use super::{MAX_OUTPUT, Relay, RelayError};
+use crate::access::{Action, FunctionName, Object};
+use crate::guard::{self, Outcome, Parameter, Prepared, Verdict};
+use crate::mask::Plan;
+use crate::protocol::postgres::reply::{frame, put_text};
+use crate::sql::{Catalog, Settings};
+
+/// A text that no grammar knows: the server's transaction has to fail where the client believes that it did.
+const POISON: &str = "refused_by_the_gateway";
+
+impl Relay {
+    /// Takes as many of the client's messages as can be taken now.
+    pub(super) async fn take_client(&mut self) -> Result<(), RelayError> {
+        loop {
+            if self.terminated || self.queue.owed.len() >= MAX_OWED || self.server.output.len() >= MAX_OUTPUT {
+                return Ok(());
+            }
+            if self.client.passing > 0 {
+                let now = self.client.passing.min(self.client.input.len());
+                let bytes = self.client.input.split_to(now);
+                self.client.passing = self.client.passing.saturating_sub(now);
+                self.server.output.extend_from_slice(&bytes);
+                if self.client.passing > 0 {
+                    return Ok(());
+                }
+            }
+            let Some(head) = head(&self.client.input).map_err(RelayError::Client)? else { return Ok(()) };
+            if head.tag == b'd' && !self.skipping {
+                self.client.passing = head.whole;
+                continue;
+            }
+            if head.whole > MAX_WHOLE {
+                return Err(RelayError::Client(Malformed("a message is longer than the gateway reads")));
+            }
+            if self.client.input.len() < head.whole {
+                return Ok(());
+            }
+            if matches!(head.tag, b'Q' | b'P' | b'E' | b'F') && !self.skipping {
+                self.refresh().await?;
+                if self.outdated() && self.settles() {
+                    // What it is to be read by will be known when the server has answered.
+                    return Ok(());
+                }
+            }
+            let message = split(&mut self.client.input, head);
+            self.message(head, message)?;
+        }
+    }
+
+    /// Whether the server will, without more from the client, come to owe nothing.
+    fn settles(&self) -> bool {
+        matches!(self.queue.owed.back(), Some(Owed::Query(_) | Owed::Sync | Owed::Function(_)))
+            || matches!(self.queue.owed.back(), Some(Owed::Poison { simple: true, .. }))
+    }
+
+    /// What a statement is read by. Where something changed that could not be asked about yet, nothing is known of any name.
+    fn view(&self) -> (Arc<Catalog>, Settings) {
+        // In a transaction, what was known before it is still known; what it made is not.
+        if self.settings_outdated {
+            let database = Arc::clone(&self.database);
+            let any_sensitive = self.catalog.any_sensitive;
+            (Arc::new(Catalog { database, any_sensitive, ..Catalog::default() }), Settings::default())
+        } else {
+            (Arc::clone(&self.catalog), self.settings.clone())
+        }
+    }
+
+    fn prepare(&mut self, text: &[u8]) -> Prepared {
+        let (catalog, settings) = self.view();
+        self.session.guard.prepare(guard::Statement { text, settings: &settings, catalog: &catalog })
+    }
+
+    fn message(&mut self, head: Head, message: BytesMut) -> Result<(), RelayError> {
+        if self.skipping {
+            match head.tag {
+                b'S' => self.skipping = false,
+                b'X' => {}
+                _ => return Ok(()),
+            }
+        }
+        let owed = match head.tag {
+            b'Q' => return self.query(&message),
+            b'P' => return self.parse(message),
+            b'B' => {
+                let bind = Bind::parse(&message).map_err(RelayError::Client)?;
+                let statement = self.queue.statement(&bind.statement).cloned();
+                let portal = Portal { statement, parameters: bind.parameters.into() };
+                Owed::Bind { name: bind.portal, portal }
+            }
+            b'E' => return self.execute(message),
+            b'D' => Owed::Describe,
+            b'C' => {
+                let mut fields = Fields::of(&message);
+                let statement = fields.u8().map_err(RelayError::Client)? == b'S';
+                Owed::Close { statement, name: fields.text().map_err(RelayError::Client)?.into() }
+            }
+            b'S' => Owed::Sync,
+            b'F' => return self.function(message),
+            b'H' | b'c' | b'f' => {
+                self.server.output.extend_from_slice(&message);
+                return Ok(());
+            }
+            b'X' => {
+                self.terminated = true;
+                self.server.output.extend_from_slice(&message);
+                return Ok(());
+            }
+            _ => return Err(RelayError::Client(Malformed("invalid frontend message type"))),
+        };
+        self.forward(&message, owed);
+        Ok(())
+    }
+
+    fn forward(&mut self, message: &[u8], owed: Owed) {
+        self.server.output.extend_from_slice(message);
+        self.queue.owed.push_back(owed);
+    }
+
+    fn query(&mut self, message: &[u8]) -> Result<(), RelayError> {
+        let text = Fields::of(message).text().map_err(RelayError::Client)?;
+        let prepared = self.prepare(text);
+        let in_transaction = self.in_transaction();
+        match self.session.guard.execute(&prepared, &[], in_transaction) {
+            Verdict::Forward { command, plan } => {
+                let running = self.started(command, plan, &prepared);
+                self.forward(message, Owed::Query(Box::new(running)));
+            }
+            Verdict::Block(refusal) | Verdict::Hold(refusal) => {
+                let mut error = errors::refusal(&refusal);
+                if self.queue.owed.is_empty() && self.status == b'I' {
+                    error.put_slice(b"Z\0\0\0\x05I");
+                    self.client.output.extend_from_slice(&error);
+                } else {
+                    let mut poison = BytesMut::new();
+                    frame(&mut poison, b'Q', |body| put_text(body, POISON));
+                    self.forward(&poison, Owed::Poison { error, simple: true });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn started(&self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Prepared) -> Running {
+        let analysis = &prepared.analysis;
+        let candour = if *plan == Plan::Pass { self.candour() } else { Candour::Code };
+        Running {
+            command,
+            plan,
+            candour,
+            outcome: Outcome::default(),
+            changes_catalog: analysis.changes_catalog,
+            changes_settings: analysis.changes_settings || self.may_undo(&prepared.text),
+            renames: renames(prepared),
+        }
+    }
+
+    /// Whether a statement may take back what the transaction changed.
+    fn may_undo(&self, text: &str) -> bool {
+        self.settings_touched && text.to_ascii_lowercase().contains("rollback")
+    }
+
+    fn parse(&mut self, message: BytesMut) -> Result<(), RelayError> {
+        let mut fields = Fields::of(&message);
+        let name: Box<[u8]> = fields.text().map_err(RelayError::Client)?.into();
+        let text: Arc<[u8]> = fields.text().map_err(RelayError::Client)?.into();
+        if self.queue.statements.len() >= MAX_NAMES {
+            let hint = "close statements that are no longer used";
+            let error = errors::error("ERROR", "53400", "the session has too many prepared statements", hint);
+            self.poison(error);
+            return Ok(());
+        }
+        self.forward(&message, Owed::Parse { name, statement: Statement { text } });
+        Ok(())
+    }
+
+    fn execute(&mut self, message: BytesMut) -> Result<(), RelayError> {
+        let name = Fields::of(&message).text().map_err(RelayError::Client)?;
+        let portal = self.queue.portal(name).cloned();
+        let (prepared, parameters) = match portal {
+            // Prepared again: what its names stand for may have changed since.
+            Some(Portal { statement: Some(statement), parameters }) => (self.prepare(&statement.text), parameters),
+            _ => {
+                let text = format!(
+                    "execute portal \"{}\", which no Parse of this session made",
+                    String::from_utf8_lossy(name)
+                );
+                (self.opaque(Action::SqlUnknown, Object::Resource, &text), Arc::default())
+            }
+        };
+        let parameters: Vec<Parameter<'_>> = parameters.iter().map(parameter).collect();
+        let in_transaction = self.in_transaction();
+        match self.session.guard.execute(&prepared, &parameters, in_transaction) {
+            Verdict::Forward { command, plan } => {
+                let running = self.started(command, plan, &prepared);
+                if *running.plan != Plan::Pass {
+                    let mut describe = BytesMut::new();
+                    frame(&mut describe, b'D', |body| {
+                        body.put_u8(b'P');
+                        body.put_slice(name);
+                        body.put_u8(0);
+                    });
+                    self.forward(&describe, Owed::Columns);
+                }
+                self.forward(&message, Owed::Execute(Box::new(running)));
+            }
+            Verdict::Block(refusal) | Verdict::Hold(refusal) => self.poison(errors::refusal(&refusal)),
+        }
+        Ok(())
+    }
+
+    fn opaque(&mut self, action: Action, object: Object, text: &str) -> Prepared {
+        let (catalog, _) = self.view();
+        self.session.guard.opaque(action, object, text, &catalog)
+    }
+
+    fn function(&mut self, message: BytesMut) -> Result<(), RelayError> {
+        let oid = Fields::of(&message).u32().map_err(RelayError::Client)?;
+        let name = FunctionName {
+            database: Arc::clone(&self.database),
+            schema: "pg_catalog".into(),
+            function: format!("oid:{oid}").into(),
+        };
+        let prepared =
+            self.opaque(Action::SqlExecute, Object::Function(name.into()), &format!("function call by oid {oid}"));
+        let in_transaction = self.in_transaction();
+        let error = match self.session.guard.execute(&prepared, &[], in_transaction) {
+            Verdict::Forward { command, plan } if *plan == Plan::Pass => {
+                let running = self.started(command, plan, &prepared);
+                self.forward(&message, Owed::Function(Box::new(running)));
+                return Ok(());
+            }
+            Verdict::Forward { .. } => errors::error(
+                "ERROR",
+                "42501",
+                "a function call's result may have to be masked, and cannot be",
+                "call it by SELECT",
+            ),
+            Verdict::Block(refusal) | Verdict::Hold(refusal) => errors::refusal(&refusal),
+        };
+        let mut poison = BytesMut::new();
+        frame(&mut poison, b'Q', |body| put_text(body, POISON));
+        self.forward(&poison, Owed::Poison { error, simple: true });
+        Ok(())
+    }
+
+    /// Refuses a message of the extended protocol: the server is made to fail in its place, and everything up to the
+    /// client's Sync is dropped, as the server drops it.
+    fn poison(&mut self, error: BytesMut) {
+        let mut poison = BytesMut::new();
+        frame(&mut poison, b'P', |body| {
+            put_text(body, "");
+            put_text(body, POISON);
+            body.put_u16(0);
+        });
+        self.forward(&poison, Owed::Poison { error, simple: false });
+        self.skipping = true;
+    }
+}
+
+/// Whether a statement may make one by a name that a Parse gave: SQL's own PREPARE shares its names with the protocol.
+fn renames(prepared: &Prepared) -> bool {
+    prepared.analysis.effects.iter().any(|effect| effect.action == Action::SqlUnknown)
+        || prepared.text.to_ascii_lowercase().contains("prepare")
+}
+
+fn parameter(bound: &Bound) -> Parameter<'_> {
+    match bound {
+        Bound::Null => Parameter::Null,
+        Bound::Text(bytes) => Parameter::Text(bytes),
+        Bound::Binary(bytes) => Parameter::Binary(bytes),
+    }
+}

@@ -1,0 +1,135 @@
+//! What a server says beside rows: errors and notices may carry values, and so do refusals of the gateway's own.
+
+use bytes::{BufMut, BytesMut};
+
+use super::message::Fields;
+use super::rows::set_length;
+use crate::guard::Refusal;
+
+/// How much of a server's error or notice the workload sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Candour {
+    /// As it came.
+    Whole,
+    /// The message only, and only of a class that speaks of names and states, not of values.
+    Names,
+    /// No text of the server's.
+    Code,
+}
+
+/// Classes of SQLSTATE whose messages name objects, settings and states (PostgreSQL documentation, appendix A).
+const ABOUT_NAMES: [&str; 17] =
+    ["00", "08", "0A", "25", "26", "28", "2B", "34", "3B", "3D", "3F", "40", "42", "53", "55", "57", "58"];
+
+/// An ErrorResponse's or NoticeResponse's SQLSTATE.
+pub(super) fn sqlstate(frame: &[u8]) -> Option<String> {
+    let code = fields(frame).find(|(field, _)| *field == b'C').map(|(_, text)| text)?;
+    let valid = code.len() == 5 && code.iter().all(u8::is_ascii_alphanumeric);
+    valid.then(|| String::from_utf8_lossy(code).into_owned())
+}
+
+fn fields(frame: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut rest = Fields::of(frame);
+    std::iter::from_fn(move || {
+        let field = rest.u8().ok().filter(|field| *field != 0)?;
+        Some((field, rest.text().ok()?))
+    })
+}
+
+/// Appends an ErrorResponse or NoticeResponse as the workload may see it.
+pub(super) fn told(frame: &[u8], candour: Candour, out: &mut BytesMut) {
+    if candour == Candour::Whole {
+        out.put_slice(frame);
+        return;
+    }
+    let code = sqlstate(frame).unwrap_or_else(|| "XX000".to_owned());
+    let class = code.get(..2).unwrap_or_default();
+    let plain = candour == Candour::Names && ABOUT_NAMES.contains(&class);
+    let start = out.len();
+    out.put_slice(&[frame.first().copied().unwrap_or(b'E'), 0, 0, 0, 0]);
+    for (field, text) in fields(frame) {
+        let keep = match field {
+            // Severity, code, position, and the names of what a constraint is on.
+            b'S' | b'V' | b'C' | b'P' | b's' | b't' | b'c' | b'd' | b'n' | b'F' | b'L' | b'R' => true,
+            b'M' => plain,
+            _ => false,
+        };
+        if keep {
+            put(out, field, text);
+        }
+    }
+    if !plain {
+        put(
+            out,
+            b'M',
+            format!("SQLSTATE {code}; the server's text is withheld, it may hold a masked value").as_bytes(),
+        );
+    }
+    out.put_u8(0);
+    set_length(out, start);
+}
+
+fn put(out: &mut BytesMut, field: u8, text: &[u8]) {
+    out.put_u8(field);
+    out.put_slice(text);
+    out.put_u8(0);
+}
+
+/// A refusal as an ErrorResponse that leaves the session usable.
+pub(super) fn refusal(refusal: &Refusal) -> BytesMut {
+    let hint = if refusal.policies.is_empty() {
+        format!("no policy permits {}", refusal.action)
+    } else {
+        format!("refused by policy {}", refusal.policies.join(", "))
+    };
+    error("ERROR", "42501", &refusal.reason, &hint)
+}
+
+/// An ErrorResponse of the gateway's own.
+pub(super) fn error(severity: &str, code: &str, message: &str, hint: &str) -> BytesMut {
+    let mut out = BytesMut::from(&[b'E', 0, 0, 0, 0][..]);
+    for (field, text) in [(b'S', severity), (b'V', severity), (b'C', code), (b'M', message), (b'H', hint)] {
+        if !text.is_empty() {
+            // A zero would end the field early.
+            put(&mut out, field, text.replace('\0', "").as_bytes());
+        }
+    }
+    out.put_u8(0);
+    set_length(&mut out, 0);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> BytesMut {
+        let mut out = BytesMut::from(
+            &b"E\0\0\0\0SERROR\0VERROR\0C22P02\0Minvalid: \"123-45-6789\"\0D123-45-6789\0W123-45-6789\0P7\0\0"[..],
+        );
+        set_length(&mut out, 0);
+        out
+    }
+
+    #[test]
+    fn a_value_in_an_error_does_not_reach_the_workload() {
+        for candour in [Candour::Names, Candour::Code] {
+            let mut out = BytesMut::new();
+            told(&server(), candour, &mut out);
+            let text = String::from_utf8_lossy(&out).into_owned();
+            assert!(!text.contains("6789") && text.contains("22P02") && text.contains("withheld"), "{text}");
+            assert!(fields(&out).any(|field| field == (b'P', b"7")));
+        }
+        let mut out = BytesMut::new();
+        told(&server(), Candour::Whole, &mut out);
+        assert_eq!(out, server());
+    }
+
+    #[test]
+    fn an_error_about_a_name_says_which() {
+        let missing = error("ERROR", "42P01", "relation \"x\" does not exist", "");
+        let mut out = BytesMut::new();
+        told(&missing, Candour::Names, &mut out);
+        assert!(String::from_utf8_lossy(&out).contains("relation \"x\""));
+    }
+}

@@ -1,0 +1,260 @@
+//! An established session: messages in both directions, commands through the guard, masks on what comes back.
+//!
+//! One task owns both connections. It takes messages off one side's input, decides, and appends what may pass to the
+//! other side's output; outputs are written when the inputs hold nothing more that can be taken. Nothing is written
+//! upstream before the guard has committed what was decided. A side whose other side does not take its output is not read.
+
+mod client;
+mod errors;
+mod hidden;
+mod message;
+mod queue;
+mod rows;
+mod server;
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+
+use self::errors::Candour;
+use self::message::Malformed;
+use self::queue::{MAX_OWED, Queue};
+use super::catalog::{Slot, search_path};
+use super::established::{BackendKind, Established};
+use super::wire::Wire;
+use crate::access::Name;
+use crate::config::{Mode, Resource};
+use crate::mask::Masker;
+use crate::protocol::Services;
+use crate::protocol::stream::Stream;
+use crate::session::Session;
+use crate::sql::{Catalog, Settings};
+
+/// How much is read at once, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// How much output may wait before the other side is not read, in bytes.
+const MAX_OUTPUT: usize = 512 * 1024;
+
+/// Why a session ended before both sides closed it.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("the client broke the protocol: {0}")]
+    Client(Malformed),
+    #[error("the server broke the protocol: {0}")]
+    Server(Malformed),
+    #[error("{0}")]
+    Commit(#[from] crate::guard::CommitError),
+    #[error("the server reads statements by other rules from now on: {0} was changed")]
+    Lexer(String),
+    #[error("the gateway's own question failed: {0}")]
+    Hidden(String),
+    #[error("the server closed the connection")]
+    ServerGone,
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// One connection: what was read and not taken, and what is to be written.
+struct Side {
+    reader: ReadHalf<Stream>,
+    writer: WriteHalf<Stream>,
+    input: BytesMut,
+    output: BytesMut,
+    unflushed: bool,
+    /// Bytes of a message that passes as it is and is not wholly there yet.
+    passing: usize,
+}
+
+impl Side {
+    fn new(wire: Wire) -> Self {
+        let Wire { stream, input } = wire;
+        let (reader, writer) = tokio::io::split(stream);
+        Side { reader, writer, input, output: BytesMut::new(), unflushed: false, passing: 0 }
+    }
+
+    /// Reads once; 0 at the end.
+    async fn fill(reader: &mut ReadHalf<Stream>, input: &mut BytesMut) -> io::Result<usize> {
+        input.reserve(CHUNK);
+        reader.read_buf(input).await
+    }
+
+    /// Writes what waits. Can be dropped and called again.
+    async fn drain(writer: &mut WriteHalf<Stream>, output: &mut BytesMut, unflushed: &mut bool) -> io::Result<()> {
+        while output.has_remaining() {
+            *unflushed = true;
+            if writer.write_buf(output).await? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        writer.flush().await?;
+        *unflushed = false;
+        Ok(())
+    }
+
+    fn waits(&self) -> bool {
+        self.unflushed || !self.output.is_empty()
+    }
+}
+
+/// Where a session stands.
+struct Relay {
+    client: Side,
+    server: Side,
+    session: Session,
+    resource: Arc<Resource>,
+    masker: Masker,
+    queue: Queue,
+    role: Name,
+    database: Name,
+    slot: Arc<Slot>,
+    catalog: Arc<Catalog>,
+    settings: Settings,
+    /// Whether the catalog has to be read again before the next statement outside of a transaction.
+    catalog_outdated: bool,
+    /// Whether the settings have to be asked for before the next statement.
+    settings_outdated: bool,
+    /// Whether a transaction changed settings that its end may undo.
+    settings_touched: bool,
+    /// Which kind of backend answers.
+    kind: BackendKind,
+    /// Transaction status of the last ReadyForQuery: `I`, `T` or `E`.
+    status: u8,
+    /// Whether the client's messages are dropped up to its next Sync.
+    skipping: bool,
+    /// Whether the client said goodbye.
+    terminated: bool,
+    /// Whether masks and verdicts hold.
+    enforced: bool,
+}
+
+/// Relays an established session until it ends; the text is why, where it ended otherwise than by the client.
+pub(super) async fn relay(established: Established, services: &Services) {
+    let Established { client, server, mut session, kind, role, database, cancel } = established;
+    let Some(resource) = session.resource.clone() else {
+        session.guard.close();
+        return;
+    };
+    let slot = services.catalogs().slot(&resource.name, &database);
+    let catalog = Catalog {
+        database: Arc::clone(&database),
+        any_sensitive: !resource.sensitive.is_empty(),
+        ..Catalog::default()
+    };
+    let mut relay = Relay {
+        client: Side::new(client),
+        server: Side::new(server),
+        masker: Masker::new(*services.mask_key()),
+        queue: Queue::default(),
+        role,
+        database,
+        slot,
+        catalog: Arc::new(catalog),
+        settings: Settings::default(),
+        // A WAL sender answers no questions: what it is asked is unknown, and has no names.
+        catalog_outdated: kind == BackendKind::Ordinary,
+        settings_outdated: kind == BackendKind::Ordinary,
+        kind,
+        settings_touched: false,
+        status: b'I',
+        skipping: false,
+        terminated: false,
+        enforced: session.workload.mode == Mode::Enforce,
+        session,
+        resource,
+    };
+    let ended = relay.run().await;
+    relay.end(ended).await;
+    drop(cancel);
+}
+
+impl Relay {
+    async fn run(&mut self) -> Result<(), RelayError> {
+        loop {
+            self.take_server()?;
+            self.take_client().await?;
+            self.session.guard.commit()?;
+            if self.terminated {
+                let Side { writer, output, unflushed, .. } = &mut self.server;
+                // The server closes at once: whether it took the goodbye makes no difference.
+                let _ = Side::drain(writer, output, unflushed).await;
+                return Ok(());
+            }
+            let (from_client, from_server) = (self.takes_client(), self.client.output.len() < MAX_OUTPUT);
+            let (to_client, to_server) = (self.client.waits(), self.server.waits());
+            let (client, server) = (&mut self.client, &mut self.server);
+            tokio::select! {
+                biased;
+                done = Side::drain(&mut server.writer, &mut server.output, &mut server.unflushed), if to_server => done?,
+                done = Side::drain(&mut client.writer, &mut client.output, &mut client.unflushed), if to_client => done?,
+                read = Side::fill(&mut server.reader, &mut server.input), if from_server => {
+                    if read? == 0 {
+                        return Err(RelayError::ServerGone);
+                    }
+                }
+                read = Side::fill(&mut client.reader, &mut client.input), if from_client => {
+                    if read? == 0 {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether more of the client's messages can be taken now.
+    fn takes_client(&self) -> bool {
+        self.server.output.len() < MAX_OUTPUT
+            && self.queue.owed.len() < MAX_OWED
+            && self.client.input.len() <= message::MAX_WHOLE.saturating_add(CHUNK)
+    }
+
+    /// Says why to whoever can still be told, and seals the recording.
+    async fn end(mut self, ended: Result<(), RelayError>) {
+        let Err(error) = ended else { return self.session.guard.close() };
+        let words = error.to_string();
+        tracing::warn!(session = %self.session.id, reason = %words.escape_debug(), "the session ended");
+        self.session.guard.note(&format!("the session ended: {}", words.escape_debug()));
+        let last = match &error {
+            RelayError::Io(_) => BytesMut::new(),
+            // What the server said last is already on its way.
+            RelayError::ServerGone if !self.client.output.is_empty() => BytesMut::new(),
+            RelayError::Client(_) => errors::error("FATAL", "08P01", &words, ""),
+            RelayError::Commit(_) => {
+                errors::error("FATAL", "58000", &words, "nothing passes the gateway that is not recorded")
+            }
+            _ => errors::error("FATAL", "08006", &words, "the gateway's log names the session"),
+        };
+        // What was decided on and not written is not to be written any more; a message that is cut would be read as
+        // another.
+        if self.client.passing == 0 && self.server.passing == 0 {
+            self.client.output.extend_from_slice(&last);
+        }
+        let Side { mut writer, mut output, mut unflushed, .. } = self.client;
+        let farewell = async {
+            Side::drain(&mut writer, &mut output, &mut unflushed).await?;
+            writer.shutdown().await
+        };
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), farewell).await;
+        self.session.guard.close();
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.status != b'I'
+    }
+
+    /// How much of the server's texts the workload sees beside a command that passes as it is.
+    fn candour(&self) -> Candour {
+        if self.enforced && self.catalog.any_sensitive { Candour::Names } else { Candour::Whole }
+    }
+
+    /// Learns the search path from the text that the server gave it.
+    fn learn_path(&mut self, text: &str) -> Result<(), RelayError> {
+        let path =
+            search_path(text, &self.role).ok_or_else(|| RelayError::Hidden("search_path is no list".to_owned()))?;
+        self.settings = Settings { search_path: Some(path.into()) };
+        self.settings_outdated = false;
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Masks on rows: from a RowDescription and a plan to what happens to each column of the rows that follow.
+
+use bytes::{BufMut, BytesMut};
+
+use super::message::{Fields, Malformed};
+use crate::mask::{Mask, Masked, Masker, Origin, Plan};
+use crate::protocol::postgres::wire::FRAME_HEADER;
+
+/// What happens to the columns of a result.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Columns {
+    /// For each column its type and its mask.
+    columns: Vec<(u32, Option<Mask>)>,
+    any: bool,
+}
+
+impl Columns {
+    /// Reads a RowDescription under a plan.
+    pub(super) fn describe(frame: &[u8], plan: &Plan) -> Result<Self, Malformed> {
+        let mut fields = Fields::of(frame);
+        let mut columns = Vec::new();
+        for _ in 0..fields.u16()? {
+            fields.text()?;
+            let origin = Origin { table: fields.u32()?, column: fields.i16()? };
+            let type_oid = fields.u32()?;
+            fields.i16()?;
+            fields.u32()?;
+            fields.i16()?;
+            columns.push((type_oid, mask(plan, origin)));
+        }
+        let any = columns.iter().any(|(_, mask)| mask.is_some());
+        Ok(Columns { columns, any })
+    }
+
+    /// Whether rows pass as they are.
+    pub(super) fn pass(&self) -> bool {
+        !self.any
+    }
+
+    /// Appends a DataRow with its masks applied; how many values were masked.
+    pub(super) fn mask(&self, frame: &[u8], masker: &Masker, out: &mut BytesMut) -> Result<u64, Malformed> {
+        let mut fields = Fields::of(frame);
+        let count = fields.u16()?;
+        if usize::from(count) != self.columns.len() {
+            return Err(Malformed("a row has another number of columns than was described"));
+        }
+        let start = out.len();
+        out.put_slice(&[b'D', 0, 0, 0, 0]);
+        out.put_u16(count);
+        let mut masked = 0u64;
+        for (type_oid, mask) in &self.columns {
+            let value = fields.value()?;
+            match (value, mask) {
+                (None, _) => out.put_i32(-1),
+                (Some(value), None) => put_value(out, value),
+                (Some(value), Some(mask)) => {
+                    masked = masked.saturating_add(1);
+                    let mut replaced = BytesMut::new();
+                    match masker.apply(*mask, *type_oid, value, &mut replaced) {
+                        Masked::Value => put_value(out, &replaced),
+                        Masked::Null => out.put_i32(-1),
+                    }
+                }
+            }
+        }
+        set_length(out, start);
+        Ok(masked)
+    }
+}
+
+fn put_value(out: &mut BytesMut, value: &[u8]) {
+    // Values come from messages whose lengths are signed 32 bits.
+    out.put_i32(i32::try_from(value.len()).unwrap_or(i32::MAX));
+    out.put_slice(value);
+}
+
+/// Writes the length of the message that begins at `start` and ends where the buffer does.
+pub(super) fn set_length(out: &mut BytesMut, start: usize) {
+    let length = out.len().saturating_sub(start).saturating_sub(1);
+    if let Some(place) = out.get_mut(start.saturating_add(1)..start.saturating_add(FRAME_HEADER)) {
+        place.copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+    }
+}
+
+fn mask(plan: &Plan, origin: Origin) -> Option<Mask> {
+    let Plan::Columns(columns) = plan else { return None };
+    let named = columns.masked.get(&origin).copied();
+    if named.is_some() || (origin.column != 0 && columns.harmless.contains(&origin.table)) {
+        return named;
+    }
+    columns.elsewhere
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn described(origins: &[(u32, i16)]) -> Vec<u8> {
+        let mut frame = BytesMut::from(&b"T\0\0\0\0"[..]);
+        frame.put_u16(u16::try_from(origins.len()).unwrap());
+        for (table, column) in origins {
+            frame.put_slice(b"c\0");
+            frame.put_u32(*table);
+            frame.put_i16(*column);
+            frame.put_u32(25);
+            frame.put_i16(-1);
+            frame.put_i32(-1);
+            frame.put_i16(0);
+        }
+        frame.to_vec()
+    }
+
+    fn row(values: &[Option<&str>]) -> Vec<u8> {
+        let mut frame = BytesMut::from(&b"D\0\0\0\0"[..]);
+        frame.put_u16(u16::try_from(values.len()).unwrap());
+        for value in values {
+            match value {
+                Some(value) => put_value(&mut frame, value.as_bytes()),
+                None => frame.put_i32(-1),
+            }
+        }
+        set_length(&mut frame, 0);
+        frame.to_vec()
+    }
+
+    fn plan() -> Plan {
+        Plan::Columns(crate::mask::Columns {
+            masked: HashMap::from([(Origin { table: 9, column: 2 }, Mask::Partial)]),
+            harmless: Arc::new(HashSet::from([9])),
+            elsewhere: Some(Mask::Redact),
+        })
+    }
+
+    #[test]
+    fn columns_are_masked_by_where_they_come_from() {
+        let columns = Columns::describe(&described(&[(9, 1), (9, 2), (0, 0), (8, 1), (9, 0)]), &plan()).unwrap();
+        let mut out = BytesMut::new();
+        let values = [Some("id"), Some("123-45-6789"), Some("sum"), Some("view"), None];
+        let masked = columns.mask(&row(&values), &Masker::new([0; 32]), &mut out).unwrap();
+        assert_eq!(masked, 3);
+        let expected = [Some("id"), Some("*******6789"), Some("[redacted]"), Some("[redacted]"), None];
+        assert_eq!(&out[..], &row(&expected)[..]);
+        assert!(columns.mask(&row(&[None]), &Masker::new([0; 32]), &mut out).is_err());
+        assert!(Columns::describe(&described(&[(9, 1)]), &plan()).unwrap().pass());
+    }
+}

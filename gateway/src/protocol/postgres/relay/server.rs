@@ -1,0 +1,265 @@
+//! The server's messages: matched with what it owes, masked where a plan says so.
+
+use super::errors::{Candour, sqlstate, told};
+use super::message::{Fields, Head, MAX_WHOLE, Malformed, head, split};
+use super::queue::{Owed, Running};
+use super::rows::Columns;
+use super::{MAX_OUTPUT, Relay, RelayError};
+use crate::mask::Plan;
+use crate::protocol::postgres::settings::reads_as_parsed;
+
+const UNASKED: RelayError = RelayError::Server(Malformed("it answered something that was not asked"));
+
+impl Relay {
+    /// Takes as many of the server's messages as the client's output has room for.
+    pub(super) fn take_server(&mut self) -> Result<(), RelayError> {
+        loop {
+            if self.client.output.len() >= MAX_OUTPUT {
+                return Ok(());
+            }
+            self.pass_on();
+            if self.server.passing > 0 {
+                return Ok(());
+            }
+            let Some(head) = head(&self.server.input).map_err(RelayError::Server)? else { return Ok(()) };
+            if self.passes(head)? {
+                self.server.passing = head.whole;
+                continue;
+            }
+            if head.whole > MAX_WHOLE {
+                return Err(RelayError::Server(Malformed("a message is longer than the gateway can mask")));
+            }
+            if self.server.input.len() < head.whole {
+                return Ok(());
+            }
+            let message = split(&mut self.server.input, head);
+            self.answer(head.tag, &message)?;
+        }
+    }
+
+    fn pass_on(&mut self) {
+        let now = self.server.passing.min(self.server.input.len());
+        if now > 0 {
+            let bytes = self.server.input.split_to(now);
+            self.client.output.extend_from_slice(&bytes);
+            self.server.passing = self.server.passing.saturating_sub(now);
+        }
+    }
+
+    fn running(&mut self) -> Option<&mut Running> {
+        match self.queue.owed.front_mut() {
+            Some(Owed::Query(running) | Owed::Execute(running) | Owed::Function(running)) => Some(running),
+            _ => None,
+        }
+    }
+
+    /// Whether a message goes on byte by byte, without being whole: rows and streams that no mask touches.
+    fn passes(&mut self, head: Head) -> Result<bool, RelayError> {
+        if !matches!(head.tag, b'D' | b'd') {
+            return Ok(false);
+        }
+        let described = self.queue.columns.as_ref().map(Columns::pass);
+        let Some(running) = self.running() else { return Err(UNASKED) };
+        let pass = match head.tag {
+            b'd' => *running.plan == Plan::Pass,
+            _ if *running.plan == Plan::Pass => true,
+            _ => described.ok_or(RelayError::Server(Malformed("rows came without a description")))?,
+        };
+        if !pass && head.tag == b'd' {
+            return Err(RelayError::Server(Malformed("a stream came where rows have to be masked")));
+        }
+        if pass {
+            running.outcome.rows = running.outcome.rows.saturating_add(1);
+            let bytes = u64::try_from(head.whole).unwrap_or(u64::MAX);
+            running.outcome.bytes = running.outcome.bytes.saturating_add(bytes);
+        }
+        Ok(pass)
+    }
+
+    fn answer(&mut self, tag: u8, message: &[u8]) -> Result<(), RelayError> {
+        match tag {
+            b'D' => return self.masked_row(message),
+            b'T' => return self.row_description(message),
+            b'n' => match self.queue.owed.pop_front() {
+                Some(Owed::Columns) => {
+                    self.queue.columns = None;
+                    return Ok(());
+                }
+                Some(Owed::Describe) => {}
+                _ => return Err(UNASKED),
+            },
+            b't' if matches!(self.queue.owed.front(), Some(Owed::Describe)) => {}
+            b'1' => match self.queue.owed.pop_front() {
+                Some(Owed::Parse { name, statement }) => drop(self.queue.statements.insert(name, statement)),
+                _ => return Err(UNASKED),
+            },
+            b'2' => match self.queue.owed.pop_front() {
+                Some(Owed::Bind { name, portal }) => drop(self.queue.portals.insert(name, portal)),
+                _ => return Err(UNASKED),
+            },
+            b'3' => match self.queue.owed.pop_front() {
+                Some(Owed::Close { statement: true, name }) => drop(self.queue.statements.remove(&name)),
+                Some(Owed::Close { statement: false, name }) => drop(self.queue.portals.remove(&name)),
+                _ => return Err(UNASKED),
+            },
+            b'C' | b'I' | b's' => self.completed(tag, message)?,
+            b'E' => return self.failed(message),
+            b'Z' => self.ready(message)?,
+            b'S' => return self.parameter_status(message),
+            b'N' => {
+                let candour = self.running().map(|running| running.candour);
+                let candour = candour.unwrap_or_else(|| self.candour());
+                told(message, candour, &mut self.client.output);
+                return Ok(());
+            }
+            b'A' => {}
+            b'G' | b'H' | b'W' | b'c' | b'V' if self.running().is_some() => {}
+            _ => return Err(UNASKED),
+        }
+        self.client.output.extend_from_slice(message);
+        Ok(())
+    }
+
+    fn masked_row(&mut self, message: &[u8]) -> Result<(), RelayError> {
+        let columns = self.queue.columns.take().ok_or(UNASKED)?;
+        let before = self.client.output.len();
+        let masked = columns.mask(message, &self.masker, &mut self.client.output).map_err(RelayError::Server)?;
+        self.queue.columns = Some(columns);
+        let written = self.client.output.len().saturating_sub(before);
+        if let Some(running) = self.running() {
+            let outcome = &mut running.outcome;
+            outcome.rows = outcome.rows.saturating_add(1);
+            outcome.bytes = outcome.bytes.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+            outcome.masked = outcome.masked.saturating_add(masked);
+        }
+        Ok(())
+    }
+
+    fn row_description(&mut self, message: &[u8]) -> Result<(), RelayError> {
+        match (self.queue.owed.front(), self.queue.owed.get(1)) {
+            (Some(Owed::Columns), Some(Owed::Execute(running))) => {
+                let columns = Columns::describe(message, &running.plan).map_err(RelayError::Server)?;
+                self.queue.columns = Some(columns);
+                self.queue.owed.pop_front();
+                return Ok(());
+            }
+            (Some(Owed::Describe), _) => drop(self.queue.owed.pop_front()),
+            (Some(Owed::Query(running)), _) => {
+                let columns = Columns::describe(message, &running.plan).map_err(RelayError::Server)?;
+                self.queue.columns = Some(columns);
+            }
+            _ => return Err(UNASKED),
+        }
+        self.client.output.extend_from_slice(message);
+        Ok(())
+    }
+
+    fn completed(&mut self, tag: u8, message: &[u8]) -> Result<(), RelayError> {
+        let words = if tag == b'C' { Fields::of(message).text().map_err(RelayError::Server)? } else { b"" };
+        let words = String::from_utf8_lossy(words).into_owned();
+        self.queue.columns = None;
+        match self.queue.owed.front_mut() {
+            Some(Owed::Query(running)) => running.outcome.tag = words,
+            Some(Owed::Execute(_)) => {
+                if let Some(Owed::Execute(mut running)) = self.queue.owed.pop_front() {
+                    running.outcome.tag = words;
+                    self.finished(*running);
+                }
+            }
+            _ => return Err(UNASKED),
+        }
+        Ok(())
+    }
+
+    /// A command is over: what it may have changed has to be learnt again.
+    fn finished(&mut self, running: Running) {
+        let Running { command, outcome, changes_catalog, changes_settings, renames, .. } = running;
+        if changes_catalog {
+            self.catalog_outdated = true;
+            self.slot.outdate();
+        }
+        if renames {
+            self.queue.forget();
+        }
+        if changes_settings {
+            self.settings_outdated = true;
+            self.settings_touched = true;
+        }
+        self.session.guard.finished(command, outcome);
+    }
+
+    fn failed(&mut self, message: &[u8]) -> Result<(), RelayError> {
+        let code = sqlstate(message);
+        self.queue.columns = None;
+        let candour = self.candour();
+        match self.queue.owed.front_mut() {
+            Some(Owed::Poison { error, simple }) => {
+                self.client.output.extend_from_slice(error);
+                if *simple {
+                    // Its ReadyForQuery is the client's.
+                    self.queue.owed.pop_front();
+                    self.queue.owed.push_front(Owed::Sync);
+                    return Ok(());
+                }
+            }
+            Some(Owed::Query(running) | Owed::Function(running)) => {
+                running.outcome.error = Some(code.unwrap_or_default());
+                told(message, running.candour, &mut self.client.output);
+                return Ok(());
+            }
+            Some(Owed::Execute(running)) => {
+                let candour = running.candour;
+                told(message, candour, &mut self.client.output);
+            }
+            // The gateway asks for the columns of a masked result: its failure may say what the result would have.
+            Some(Owed::Columns) => told(message, Candour::Code, &mut self.client.output),
+            _ => told(message, candour, &mut self.client.output),
+        }
+        self.skip(code.unwrap_or_default());
+        Ok(())
+    }
+
+    /// What the server skips after an error in the extended protocol, and what the client will send before its Sync.
+    fn skip(&mut self, code: String) {
+        while self.queue.owed.front().is_some_and(|owed| !matches!(owed, Owed::Sync)) {
+            if let Some(Owed::Execute(mut running)) = self.queue.owed.pop_front() {
+                running.outcome.error = Some(code.clone());
+                self.finished(*running);
+            }
+        }
+        if self.queue.owed.is_empty() {
+            self.skipping = true;
+        }
+    }
+
+    fn ready(&mut self, message: &[u8]) -> Result<(), RelayError> {
+        self.status = Fields::of(message).u8().map_err(RelayError::Server)?;
+        self.queue.columns = None;
+        match self.queue.owed.pop_front() {
+            Some(Owed::Query(running) | Owed::Function(running)) => self.finished(*running),
+            Some(Owed::Sync) => {}
+            _ => return Err(UNASKED),
+        }
+        if self.status == b'I' {
+            // Portals end with their transaction, and SET LOCAL does.
+            self.queue.portals.clear();
+            if self.settings_touched {
+                self.settings_touched = false;
+                self.settings_outdated = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes a ParameterStatus on, unless statements are read otherwise from now on.
+    pub(super) fn parameter_status(&mut self, message: &[u8]) -> Result<(), RelayError> {
+        let mut fields = Fields::of(message);
+        let (name, value) = (fields.text().map_err(RelayError::Server)?, fields.text().map_err(RelayError::Server)?);
+        let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        if !reads_as_parsed(&name, &value) {
+            return Err(RelayError::Lexer(name.into_owned()));
+        }
+        self.client.output.extend_from_slice(message);
+        Ok(())
+    }
+}

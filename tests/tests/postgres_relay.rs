@@ -1,0 +1,301 @@
+//! Established sessions of real clients on a real PostgreSQL, through the gateway's own `serve`: verdicts, masks, and
+//! everything else as it came.
+
+#[path = "postgres_startup/door.rs"]
+#[expect(dead_code, reason = "the start-up's suite uses the rest of it")]
+mod door;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use door::{Door, Options};
+use harness::{Auth, Netns, Place, Postgres, PostgresOptions, run};
+
+const POLICY: &str = r#"
+@id("baseline")
+permit (principal, action in [Action::"connect", Action::"sql.session", Action::"sql.query", Action::"sql.write",
+                              Action::"sql.create"], resource);
+@id("no-drop-in-prod") @reason("destructive DDL is blocked on production")
+forbid (principal, action == Action::"sql.drop", resource in Tag::"prod");
+@id("bounded-deletes") @reason("a delete names its rows")
+forbid (principal, action == Action::"sql.delete", resource) when { !context.bounded };
+@id("pii") @mask("partial")
+permit (principal, action == Action::"sql.read", resource in Tag::"pii");
+"#;
+
+const SENSITIVE: &str = "tags = [\"prod\"]\n[resources.orders.sensitive]\n\"public.users.ssn\" = [\"pii\"]\n";
+
+struct Fixture {
+    door: Door,
+    server: Postgres,
+    _netns: Netns,
+}
+
+impl Fixture {
+    fn new(role: &str, policy: &str, more: &str) -> Result<Self> {
+        let netns = Netns::new(role)?;
+        let server = Postgres::start(&netns, &PostgresOptions { auth: Auth::Scram, tls: true, settings: Vec::new() })?;
+        server.admin_in(
+            server.database(),
+            &format!(
+                "create table users (id int primary key, name text, ssn text);
+                 insert into users values (1, 'ann', '123-45-6789'), (2, 'bob', '987-65-4321'), (3, 'cy', null);
+                 create view people as select id, ssn from users;
+                 create table logs (line text); grant all on users, people, logs to {role};
+                 grant create on schema public to {role}",
+                role = server.role()
+            ),
+        )?;
+        let options = Options { more: more.to_owned(), policy: policy.to_owned(), ..Options::default() };
+        Ok(Self { door: Door::open(&server, &options)?, server, _netns: netns })
+    }
+
+    fn guarded(role: &str) -> Result<Self> {
+        Self::new(role, POLICY, SENSITIVE)
+    }
+
+    fn open(role: &str) -> Result<Self> {
+        Self::new(role, "@id(\"all\") permit (principal, action, resource);", "")
+    }
+
+    fn client(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Place::here().command(program.as_ref());
+        command
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", self.door.port().to_string())
+            .env("PGUSER", "somebody")
+            .env("PGDATABASE", self.server.database())
+            .env("PGSSLMODE", "disable")
+            .env("PGCONNECT_TIMEOUT", "20")
+            .env_remove("PGPASSWORD");
+        command
+    }
+
+    fn psql(&self, statements: &[&str]) -> Result<String> {
+        let mut psql = self.client("psql");
+        psql.args(["-X", "-A", "-t"]);
+        for statement in statements {
+            psql.args(["-c", statement]);
+        }
+        let finished = run(&mut psql)?;
+        Ok(format!("{}{}", finished.stdout, finished.stderr))
+    }
+
+    fn python(&self, body: &str) -> Result<String> {
+        let script = format!("import psycopg2\nc = psycopg2.connect('')\nc.autocommit = True\nq = c.cursor()\n{body}");
+        run(self.client("/usr/bin/python3").args(["-c", &script]))?.success()
+    }
+
+    fn admin(&self, sql: &str) -> Result<String> {
+        self.server.admin_in(self.server.database(), sql)
+    }
+}
+
+#[test]
+fn a_masked_column_is_masked_wherever_it_comes_out() -> Result<()> {
+    let fixture = Fixture::guarded("masked")?;
+    for statement in [
+        "select ssn from users where id = 1",
+        "select * from users order by id",
+        "select u.ssn as n from users u",
+        "select upper(ssn), ssn || 'x', (select max(ssn) from users) from users",
+        "select users from users",
+        "select row_to_json(users) from users",
+        "select array_agg(ssn) from users",
+        "with c as (select ssn from users) select * from c",
+        "select ssn from users union select ssn from users",
+        "select ssn from people",
+        "select * from (select ssn from users) t",
+        "select ssn::int from users where id = 1",
+        "update users set name = 'x' where id = 1 returning ssn",
+        "insert into users values (1, 'again', '123-45-6789')",
+        "copy users to stdout",
+        "copy (select ssn from users) to stdout",
+        "begin; declare c cursor for select ssn from users; fetch all from c",
+        "prepare p as select ssn from users; execute p",
+        "explain select * from users where ssn = '123-45-6789'",
+        "create table copy as select ssn from users",
+    ] {
+        let said = fixture.psql(&[statement])?;
+        assert!(!said.contains("123-45") && !said.contains("987-65"), "{statement}: {said}");
+    }
+    let said = fixture.psql(&["select id, name, ssn from users order by id"])?;
+    assert_eq!(said, "1|x|*******6789\n2|bob|*******4321\n3|cy|\n");
+    let recorded = fixture.door.recorded()?;
+    for value in ["123-45-6789", "987-65-4321"] {
+        assert!(!recorded.windows(value.len()).any(|window| window == value.as_bytes()), "{value} is recorded");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_block_says_why_reaches_no_server_and_leaves_the_session_usable() -> Result<()> {
+    let fixture = Fixture::guarded("blocked")?;
+    let said = fixture.psql(&["drop table users", "select 41 + 1"])?;
+    assert!(said.contains("destructive DDL is blocked on production") && said.contains("no-drop-in-prod"), "{said}");
+    assert!(said.contains("42\n"), "{said}");
+    let said = fixture.psql(&["insert into logs values ('kept'); drop table users", "select count(*) from logs"])?;
+    assert!(said.contains("blocked on production") && said.contains("0\n"), "decided together: {said}");
+    let said = fixture.psql(&["delete from users", "delete from users where id = 3", "select count(*) from users"])?;
+    assert!(said.contains("a delete names its rows") && said.contains("DELETE 1") && said.contains("2\n"), "{said}");
+    let said = fixture.psql(&["grant all on users to public", "do $$ begin drop table users; end $$", "selec 1"])?;
+    for action in ["sql.privilege", "sql.execute", "sql.unknown"] {
+        assert!(said.contains(action), "{action}: {said}");
+    }
+    assert_eq!(fixture.admin("select count(*) from users")?.trim(), "2");
+    assert!(!fixture.server.log().contains("drop table"), "{}", fixture.server.log());
+    Ok(())
+}
+
+#[test]
+fn a_refusal_in_a_transaction_fails_it_on_the_server_as_well() -> Result<()> {
+    let fixture = Fixture::guarded("failed")?;
+    let said = fixture.psql(&[
+        "begin",
+        "insert into logs values ('lost')",
+        "drop table users",
+        "select 1",
+        "commit",
+        "select count(*) from logs",
+    ])?;
+    assert!(
+        said.contains("current transaction is aborted") && said.contains("ROLLBACK") && said.contains("0\n"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_extended_protocol_is_masked_blocked_and_in_order() -> Result<()> {
+    let fixture = Fixture::guarded("extended")?;
+    // pgbench prepares, binds and executes; psql's \bind is newer than the oldest server supported.
+    let script = tempfile::NamedTempFile::new()?;
+    std::fs::write(
+        script.path(),
+        "\\set id 1\nselect ssn as ssn, id as id from users where id = :id \\gset\n\\if :id != 1\nselect 1/0;\n\\endif\ninsert into logs values (:ssn::text);\n",
+    )?;
+    let pgbench = harness::postgres_bin()?.join("pgbench");
+    for mode in ["extended", "prepared"] {
+        let mut bench = fixture.client(&pgbench);
+        bench.args(["-n", "-M", mode, "-t", "5", "-f"]).arg(script.path());
+        // `:ssn` is not a number to pgbench: it says so, which shows what it received.
+        let said = run(&mut bench)?;
+        let said = format!("{}{}", said.stdout, said.stderr);
+        assert!(!said.contains("123-45"), "{mode}: {said}");
+    }
+    std::fs::write(script.path(), "delete from users;\n")?;
+    let mut bench = fixture.client(&pgbench);
+    let said = run(bench.args(["-n", "-M", "prepared", "-t", "1", "-f"]).arg(script.path()))?.failure()?;
+    assert!(said.contains("a delete names its rows"), "{said}");
+    assert_eq!(fixture.admin("select count(*) from users")?.trim(), "3");
+    Ok(())
+}
+
+#[test]
+fn a_driver_works_unchanged() -> Result<()> {
+    let fixture = Fixture::guarded("driver")?;
+    let said = fixture.python(
+        "q.execute('select name, ssn from users where id = %s', (1,))\nprint(q.fetchone())\n\
+         try:\n    q.execute('drop table users')\nexcept psycopg2.Error as e:\n    print(e.pgcode, e)\n\
+         q.execute('select 1')\nprint(q.fetchone())\n\
+         c.autocommit = False\nq.execute('insert into logs values (%s)', ('x' * 100000,))\nc.commit()\n\
+         q.execute('select length(line) from logs')\nprint(q.fetchone())\n",
+    )?;
+    assert!(said.contains("('ann', '*******6789')") && said.contains("42501") && said.contains("(1,)"), "{said}");
+    assert!(said.contains("(100000,)"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn streams_notifications_and_errors_pass_as_they_are() -> Result<()> {
+    let fixture = Fixture::open("streams")?;
+    let said = fixture.python(
+        "import io\n\
+         q.execute('create table t (a int, b text)')\n\
+         q.copy_expert('copy t from stdin', io.StringIO(''.join(f'{i}\\tline {i}\\n' for i in range(200000))))\n\
+         out = io.StringIO()\nq.copy_expert('copy (select a from t order by a) to stdout', out)\n\
+         print(len(out.getvalue().splitlines()))\n\
+         q.execute('select b from t order by a')\nprint(sum(len(r[0]) for r in q.fetchall()))\n\
+         q.execute('listen x')\nq.execute(\"notify x, 'hello'\")\nc.poll()\nprint(c.notifies[0].payload)\n\
+         q.execute(\"select repeat('x', 30000000)\")\nprint(len(q.fetchone()[0]))\n\
+         try:\n    q.execute('select 1/0')\nexcept psycopg2.Error as e:\n    print(e.pgcode)\n",
+    )?;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines, ["200000", "2088890", "hello", "30000000", "22012"]);
+    Ok(())
+}
+
+#[test]
+fn pgbench_runs_in_every_mode() -> Result<()> {
+    let fixture = Fixture::open("pgbench")?;
+    let pgbench = harness::postgres_bin()?.join("pgbench");
+    run(fixture.client(&pgbench).args(["-i", "-s", "1", "-q"]))?.success()?;
+    for mode in ["simple", "extended", "prepared"] {
+        let said = run(fixture.client(&pgbench).args(["-n", "-M", mode, "-c", "4", "-t", "50"]))?.success()?;
+        assert!(said.contains("transactions actually processed: 200/200"), "{mode}: {said}");
+    }
+    let balances = "select (select sum(abalance) from pgbench_accounts) = (select sum(delta) from pgbench_history)";
+    assert_eq!(fixture.admin(balances)?.trim(), "t");
+    Ok(())
+}
+
+#[test]
+fn the_search_path_decides_which_table_a_name_is() -> Result<()> {
+    let fixture = Fixture::guarded("path")?;
+    fixture.admin(&format!(
+        "create schema other; grant usage on schema other to {role}; create table other.users (ssn text);
+         insert into other.users values ('public knowledge'); grant all on other.users to {role}",
+        role = fixture.server.role()
+    ))?;
+    let said = fixture.psql(&[
+        "set search_path = other",
+        "select ssn from users",
+        "set search_path = public",
+        "select ssn from users where id = 1",
+    ])?;
+    assert!(said.contains("public knowledge") && said.contains("*******6789") && !said.contains("123-45"), "{said}");
+    let said = fixture.psql(&["begin; set local search_path = other; commit", "select ssn from users where id = 1"])?;
+    assert!(said.contains("*******6789") && !said.contains("123-45"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_peer_that_breaks_the_protocol_is_told_and_costs_nobody_else() -> Result<()> {
+    use std::io::{Read, Write};
+    let fixture = Fixture::open("broken")?;
+    let startup = || -> Result<std::net::TcpStream> {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", fixture.door.port()))?;
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+        let body = format!("user\0x\0database\0{}\0\0", fixture.server.database());
+        let mut packet = u32::try_from(body.len() + 8)?.to_be_bytes().to_vec();
+        packet.extend_from_slice(&[0, 3, 0, 0]);
+        packet.extend_from_slice(body.as_bytes());
+        stream.write_all(&packet)?;
+        let mut seen = Vec::new();
+        let mut byte = [0; 1];
+        while !seen.ends_with(b"Z\0\0\0\x05I") {
+            stream.read_exact(&mut byte)?;
+            seen.push(byte[0]);
+        }
+        Ok(stream)
+    };
+    for bytes in [
+        &b"Q\0\0\0\x03"[..],
+        b"Q\xff\xff\xff\xff",
+        b"Q\x7f\xff\xff\xff",
+        b"\0\0\0\0\x04",
+        b"Q\0\0\0\x05x",
+        b"B\0\0\0\x08a\0b\0",
+        b"!\0\0\0\x04",
+    ] {
+        let mut stream = startup()?;
+        stream.write_all(bytes)?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).context("closed")?;
+        assert!(answer.windows(5).any(|w| w == b"08P01"), "{bytes:?}: {}", String::from_utf8_lossy(&answer));
+    }
+    drop(startup()?);
+    assert_eq!(fixture.psql(&["select 1"])?, "1\n");
+    Ok(())
+}
