@@ -51,6 +51,11 @@ impl Directory {
         self.by_address.get(&canonical(address))
     }
 
+    /// The addresses of the resource of that name.
+    pub fn addresses_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = SocketAddr> + 'a {
+        self.by_address.iter().filter(move |(_, listing)| &*listing.resource.name == name).map(|(address, _)| *address)
+    }
+
     /// Every address that is a resource's.
     pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.by_address.keys().copied()

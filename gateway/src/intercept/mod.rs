@@ -1,6 +1,10 @@
 //! The kernel side: programs, maps and pins; listeners in the workloads' network namespaces; original destinations.
 
+mod interceptor;
+
 use std::net::SocketAddr;
+
+pub use interceptor::{InterceptError, Interceptor, connect_from};
 
 /// The workload's end of an intercepted connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

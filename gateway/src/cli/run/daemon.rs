@@ -1,0 +1,173 @@
+//! The daemon's life: start, serve, reload, stop. Anything that cannot be set up fails the start with its reason.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::cores::{Assignment, Cores, Shared};
+use super::resolve::Addresses;
+use crate::config::directory::Directory;
+use crate::config::{Config, Problems};
+use crate::control::status::ResourceStatus;
+use crate::control::{Notice, Server, Status, StatusSource, notify};
+use crate::intercept::{Accepted, Interceptor};
+use crate::metrics;
+use crate::policy::Policies;
+use crate::protocol::Services;
+use crate::record::Recordings;
+use crate::workload::Roster;
+
+/// What is read by the control socket while the daemon goes on.
+struct Public {
+    config_path: PathBuf,
+    since: String,
+    config: ArcSwap<Config>,
+    directory: ArcSwap<Directory>,
+    policies: Arc<ArcSwap<Policies>>,
+    recordings: Arc<Recordings>,
+    reload: ArcSwap<Option<String>>,
+    intercept: ArcSwap<serde_json::Value>,
+}
+
+impl StatusSource for Public {
+    fn status(&self) -> Status {
+        let config = self.config.load();
+        let directory = self.directory.load();
+        let resources = config.resources.keys().map(|name| ResourceStatus {
+            name: name.to_string(),
+            addresses: directory.addresses_of(name).map(|address| address.to_string()).collect(),
+        });
+        let (opened, closed) = (metrics::SESSIONS_OPENED.get(), metrics::SESSIONS_CLOSED.get());
+        let recorder = self.recordings.failing();
+        Status {
+            serving: recorder.is_none(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: self.since.clone(),
+            config: self.config_path.display().to_string(),
+            workloads: config.workloads.keys().map(ToString::to_string).collect(),
+            resources: resources.collect(),
+            policies: self.policies.load().len(),
+            sessions: opened.saturating_sub(closed),
+            sessions_opened: opened,
+            recorder,
+            reload: (**self.reload.load()).clone(),
+            intercept: (**self.intercept.load()).clone(),
+        }
+    }
+}
+
+/// Serves until it is told to stop.
+pub(super) async fn run(path: &Path) -> Result<()> {
+    let (mut terminate, mut interrupt, mut hangup) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
+    let config = Arc::new(Config::load(path)?);
+    let mut generation = 1;
+    let policies = Arc::new(ArcSwap::from_pointee(Policies::load(&config, generation)?));
+    let recordings = Arc::new(Recordings::open(&config.state_dir)?);
+    let services = Services::new(&config)?;
+    let mut addresses = Addresses::new()?;
+    let (directory, mut again) = addresses.directory(&config).await;
+    let shared = Shared { policies: Arc::clone(&policies), recordings: Arc::clone(&recordings), services };
+    let cores = Cores::start(&shared)?;
+    let mut interceptor = Interceptor::start(&config).await?;
+    interceptor.cover(&directory.addresses().collect::<Vec<_>>())?;
+    let mut roster = Roster::new(&config);
+    let public = Arc::new(Public {
+        config_path: path.to_owned(),
+        since: chrono::Utc::now().to_rfc3339(),
+        config: ArcSwap::new(config),
+        directory: ArcSwap::from_pointee(directory),
+        policies,
+        recordings,
+        reload: ArcSwap::from_pointee(None),
+        intercept: ArcSwap::from_pointee(interceptor.status()),
+    });
+    let source: Arc<dyn StatusSource> = Arc::clone(&public) as _;
+    let control = Server::start(&public.config.load().control, source).await?;
+    notify(Notice::Ready).context("NOTIFY_SOCKET cannot be told")?;
+    tracing::info!(config = %path.display(), "serving");
+    loop {
+        tokio::select! {
+            accepted = interceptor.accept() => dispatch(accepted, &interceptor, &roster, &public, &cores),
+            () = tokio::time::sleep_until(again.into()) => {
+                again = resolve(&mut addresses, &mut interceptor, &public).await;
+            }
+            _ = hangup.recv() => {
+                let reloaded = reload(path, &mut interceptor, &public, &mut generation).await;
+                if reloaded.is_ok() {
+                    roster = Roster::new(&public.config.load());
+                    again = resolve(&mut addresses, &mut interceptor, &public).await;
+                }
+                let failed = reloaded.err().map(|error| format!("{error:#}"));
+                match &failed {
+                    None => tracing::info!("reloaded"),
+                    Some(error) => tracing::error!(%error, "the reload was not taken; what ran before still runs"),
+                }
+                public.reload.store(Arc::new(failed));
+            }
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+        public.intercept.store(Arc::new(interceptor.status()));
+    }
+    tracing::info!("stopping; labelled workloads are refused until it runs again, or `sluice detach`");
+    if let Err(error) = notify(Notice::Stopping) {
+        tracing::warn!(%error, "systemd cannot be told");
+    }
+    interceptor.stop().await;
+    drop(control);
+    cores.stop();
+    Ok(())
+}
+
+fn dispatch(accepted: Accepted, interceptor: &Interceptor, roster: &Roster, public: &Public, cores: &Cores) {
+    let workload = interceptor.workload(accepted.label).and_then(|name| roster.get(&name).cloned());
+    let Some(workload) = workload else {
+        // Dropping it closes it.
+        tracing::warn!(client = %accepted.client.0, "a connection was closed: its workload is not configured any more");
+        return;
+    };
+    let directory = public.directory.load();
+    let resource = directory
+        .find(accepted.destination.0)
+        .map(|listing| (Arc::clone(&listing.resource), Arc::clone(&listing.addresses)));
+    cores.assign(Assignment { accepted, workload, resource });
+}
+
+async fn resolve(addresses: &mut Addresses, interceptor: &mut Interceptor, public: &Public) -> Instant {
+    let (directory, again) = addresses.directory(&public.config.load()).await;
+    if let Err(error) = interceptor.cover(&directory.addresses().collect::<Vec<_>>()) {
+        tracing::error!(%error, "the kernel does not take the resources' new addresses");
+    }
+    public.directory.store(Arc::new(directory));
+    again
+}
+
+async fn reload(path: &Path, interceptor: &mut Interceptor, public: &Public, generation: &mut u64) -> Result<()> {
+    let next = generation.saturating_add(1);
+    let (config, policies) = read(path, next)?;
+    let running = public.config.load();
+    // These belong to what was set up at the start.
+    for (same, key) in [
+        (config.state_dir == running.state_dir, "state_dir"),
+        (config.control == running.control, "[control]"),
+        (config.intercept.pin_dir == running.intercept.pin_dir, "intercept.pin_dir"),
+    ] {
+        anyhow::ensure!(same, "{key} cannot change while the daemon runs: restart it");
+    }
+    interceptor.reload(&config).await?;
+    *generation = next;
+    public.policies.store(Arc::new(policies));
+    public.config.store(Arc::new(config));
+    Ok(())
+}
+
+fn read(path: &Path, generation: u64) -> Result<(Config, Policies), Problems> {
+    let config = Config::load(path)?;
+    let policies = Policies::load(&config, generation)?;
+    Ok((config, policies))
+}
