@@ -261,6 +261,62 @@ fn the_search_path_decides_which_table_a_name_is() -> Result<()> {
 }
 
 #[test]
+fn a_portal_stands_for_what_its_names_stood_for_when_it_was_bound() -> Result<()> {
+    use std::io::{Read, Write};
+    let fixture = Fixture::guarded("portal")?;
+    fixture.admin(&format!(
+        "create schema other; grant usage on schema other to {role}; create table other.users (ssn text);
+         grant all on other.users to {role}",
+        role = fixture.server.role()
+    ))?;
+    let frame = |tag: u8, body: &[u8]| {
+        let mut frame = vec![tag];
+        frame.extend_from_slice(&u32::try_from(body.len() + 4).unwrap_or(0).to_be_bytes());
+        frame.extend_from_slice(body);
+        frame
+    };
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", fixture.door.port()))?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+    let body = format!("\0\x03\0\0user\0x\0database\0{}\0\0", fixture.server.database());
+    stream.write_all(&frame(b'_', body.as_bytes())[1..])?;
+    let mut writer = stream.try_clone()?;
+    let mut until = |stop: &[u8]| -> Result<Vec<u8>> {
+        let (mut seen, mut byte) = (Vec::new(), [0; 1]);
+        while !seen.ends_with(stop) {
+            stream.read_exact(&mut byte)?;
+            seen.push(byte[0]);
+        }
+        Ok(seen)
+    };
+    until(b"Z\0\0\0\x05I")?;
+    writer.write_all(&frame(b'Q', b"begin\0"))?;
+    until(b"Z\0\0\0\x05T")?;
+    let mut messages = frame(b'P', b"\0select ssn from users\0\0\0");
+    messages.extend(frame(b'B', b"p\0\0\0\0\0\0\0\0"));
+    messages.extend(frame(b'S', b""));
+    messages.extend(frame(b'Q', b"set search_path = other\0"));
+    messages.extend(frame(b'E', b"p\0\0\0\0\0"));
+    messages.extend(frame(b'S', b""));
+    writer.write_all(&messages)?;
+    until(b"Z\0\0\0\x05T")?;
+    until(b"Z\0\0\0\x05T")?;
+    let rows = until(b"Z\0\0\0\x05T")?;
+    let rows = String::from_utf8_lossy(&rows).into_owned();
+    assert!(rows.contains("*******6789") && !rows.contains("123-45"), "{rows}");
+    Ok(())
+}
+
+#[test]
+fn a_column_that_was_added_since_the_catalog_was_read_is_not_shown() -> Result<()> {
+    let fixture = Fixture::new("added", POLICY, &SENSITIVE.replace("ssn", "*"))?;
+    fixture.psql(&["select id from users"])?;
+    fixture.admin("alter table users add column secret text default 'hidden-value'")?;
+    let said = fixture.psql(&["select * from users", "select secret from users", "select u.secret from users u"])?;
+    assert!(!said.contains("hidden-value"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_peer_that_breaks_the_protocol_is_told_and_costs_nobody_else() -> Result<()> {
     use std::io::{Read, Write};
     let fixture = Fixture::open("broken")?;

@@ -1,6 +1,6 @@
 //! From what the policy said about each effect to what happens to each column of the results.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::access::{Action, ColumnName, Effect, Object, TableName};
@@ -115,7 +115,7 @@ pub(super) fn plan(
         return pass(words);
     }
     // What could not be read may name any column.
-    let harmless = if unknown { HashSet::new() } else { harmless(catalog) };
+    let harmless = if unknown { HashMap::new() } else { harmless(catalog) };
     Planned::Plan { plan: Plan::Columns(Columns { masked, harmless: Arc::new(harmless), elsewhere }), masks: words }
 }
 
@@ -153,9 +153,10 @@ fn origins<'a>(catalog: &'a Catalog, name: &'a ColumnName) -> impl Iterator<Item
 }
 
 /// Relations whose columns are what the origin says: a view's are not.
-fn harmless(catalog: &Catalog) -> HashSet<u32> {
+fn harmless(catalog: &Catalog) -> HashMap<u32, i16> {
     let told = |relation: &&Relation| matches!(relation.kind, RelationKind::Table | RelationKind::Sequence);
-    catalog.relations.values().filter(told).map(|relation| relation.oid).collect()
+    let last = |relation: &Relation| relation.columns.iter().map(|column| column.number).max().unwrap_or(0);
+    catalog.relations.values().filter(told).map(|relation| (relation.oid, last(relation))).collect()
 }
 
 #[cfg(test)]
@@ -217,7 +218,7 @@ mod tests {
         let columns = columns(plan);
         assert_eq!(columns.masked, HashMap::from([(Origin { table: 16400, column: 2 }, Mask::Partial)]));
         assert_eq!(columns.elsewhere, Some(Mask::Redact));
-        assert!(columns.harmless.contains(&16400));
+        assert_eq!(columns.harmless.get(&16400), Some(&2));
     }
 
     #[test]
@@ -237,7 +238,7 @@ mod tests {
         let plan = plan(&analysis(Output::Rows), &catalog(RelationKind::View), &[(&id, None)], &Given::default());
         let columns = columns(plan);
         assert_eq!(columns.elsewhere, Some(Mask::Redact));
-        assert!(!columns.harmless.contains(&16400));
+        assert!(!columns.harmless.contains_key(&16400));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod function;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -46,8 +46,9 @@ pub enum Plan {
 pub struct Columns {
     /// Columns of known origin that have a mask.
     pub masked: HashMap<Origin, Mask>,
-    /// Relations all of whose other columns are known to be harmless.
-    pub harmless: Arc<HashSet<u32>>,
+    /// Relations whose other columns are known to be harmless, up to this column number: what was added since is not
+    /// known.
+    pub harmless: Arc<HashMap<u32, i16>>,
     /// What a column of any other origin gets, computed ones included.
     pub elsewhere: Option<Mask>,
 }

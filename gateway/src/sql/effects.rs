@@ -426,7 +426,9 @@ impl Walk<'_> {
             }
             Found::Row(table) => self.row(&table, usage),
             Found::Elsewhere => {}
-            Found::Nowhere => self.unknown(),
+            Found::Output if matches!(usage, Use::Filter | Use::Equality) => {}
+            // A column that was added since the catalog was read.
+            Found::Output | Found::Nowhere => self.unknown(),
         }
     }
 

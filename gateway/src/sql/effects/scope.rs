@@ -30,8 +30,10 @@ pub(super) enum Found {
     Columns(Vec<(Table, Name, Tags)>),
     /// A whole row.
     Row(Table),
-    /// A derived table's column, an output's name, or a system column.
+    /// A derived table's column, or a system column.
     Elsewhere,
+    /// No column of what is visible: an output's name, where one may stand.
+    Output,
     /// Nothing that is visible: the catalog is not what the server has.
     Nowhere,
 }
@@ -129,8 +131,7 @@ impl<'s> Scope<'s> {
             unsure |= level.iter().any(system);
         }
         // ORDER BY and GROUP BY may name an output, whose own columns were looked at.
-        let _ = unsure;
-        Found::Elsewhere
+        if unsure { Found::Elsewhere } else { Found::Output }
     }
 
     fn find_qualified(&self, catalog: &Catalog, search: &[Name], qualifier: &str, name: &str) -> Found {
@@ -155,7 +156,7 @@ impl<'s> Scope<'s> {
         }
         // `(c).f` of a column of a composite type, or a name that is not visible: the server will say so.
         match self.find_name(catalog, search, qualifier) {
-            Found::Elsewhere => Found::Nowhere,
+            Found::Elsewhere | Found::Output => Found::Nowhere,
             found => found,
         }
     }

@@ -6,7 +6,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::errors::{self, Candour};
 use super::message::{Bind, Bound, Fields, Head, MAX_WHOLE, Malformed, head, split};
-use super::queue::{MAX_NAMES, MAX_OWED, Owed, Portal, Running, Statement};
+use super::queue::{MAX_OWED, Owed, Portal, Running, Statement};
 use super::{MAX_OUTPUT, Relay, RelayError};
 use crate::access::{Action, FunctionName, Object};
 use crate::guard::{self, Outcome, Parameter, Prepared, Verdict};
@@ -44,7 +44,7 @@ impl Relay {
             if self.client.input.len() < head.whole {
                 return Ok(());
             }
-            if matches!(head.tag, b'Q' | b'P' | b'E' | b'F') && !self.skipping {
+            if matches!(head.tag, b'Q' | b'B' | b'E' | b'F') && !self.skipping {
                 self.refresh().await?;
                 if self.outdated() && self.settles() {
                     // What it is to be read by will be known when the server has answered.
@@ -90,12 +90,7 @@ impl Relay {
         let owed = match head.tag {
             b'Q' => return self.query(&message),
             b'P' => return self.parse(message),
-            b'B' => {
-                let bind = Bind::parse(&message).map_err(RelayError::Client)?;
-                let statement = self.queue.statement(&bind.statement).cloned();
-                let portal = Portal { statement, parameters: bind.parameters.into() };
-                Owed::Bind { name: bind.portal, portal }
-            }
+            b'B' => return self.bind(&message),
             b'E' => return self.execute(message),
             b'D' => Owed::Describe,
             b'C' => {
@@ -171,32 +166,59 @@ impl Relay {
     fn parse(&mut self, message: BytesMut) -> Result<(), RelayError> {
         let mut fields = Fields::of(&message);
         let name: Box<[u8]> = fields.text().map_err(RelayError::Client)?.into();
-        let text: Arc<[u8]> = fields.text().map_err(RelayError::Client)?.into();
-        if self.queue.statements.len() >= MAX_NAMES {
-            let hint = "close statements that are no longer used";
-            let error = errors::error("ERROR", "53400", "the session has too many prepared statements", hint);
-            self.poison(error);
-            return Ok(());
+        let text: Box<[u8]> = fields.text().map_err(RelayError::Client)?.into();
+        let size = text.len();
+        match self.queue.hold(text, size) {
+            Some(text) => self.forward(&message, Owed::Parse { name, statement: Statement { text } }),
+            None => self.too_much(),
         }
-        self.forward(&message, Owed::Parse { name, statement: Statement { text } });
         Ok(())
+    }
+
+    fn bind(&mut self, message: &[u8]) -> Result<(), RelayError> {
+        let bind = Bind::parse(message).map_err(RelayError::Client)?;
+        let prepared = match self.queue.statement(&bind.statement).cloned() {
+            Some(statement) => self.prepare(&statement.text.value),
+            None => {
+                let name = String::from_utf8_lossy(&bind.statement).into_owned();
+                let text = format!("bind statement \"{name}\", which no Parse of this session made");
+                self.opaque(Action::SqlUnknown, Object::Resource, &text)
+            }
+        };
+        let size = bind.size();
+        match self.queue.hold(bind.parameters.into_boxed_slice(), size) {
+            Some(parameters) => {
+                let portal = Portal { prepared, parameters };
+                self.forward(message, Owed::Bind { name: bind.portal, portal });
+            }
+            None => self.too_much(),
+        }
+        Ok(())
+    }
+
+    fn too_much(&mut self) {
+        let hint = "close statements and portals that are no longer used";
+        self.poison(errors::error(
+            "ERROR",
+            "53400",
+            "the session keeps too many prepared statements and portals",
+            hint,
+        ));
     }
 
     fn execute(&mut self, message: BytesMut) -> Result<(), RelayError> {
         let name = Fields::of(&message).text().map_err(RelayError::Client)?;
         let portal = self.queue.portal(name).cloned();
-        let (prepared, parameters) = match portal {
-            // Prepared again: what its names stand for may have changed since.
-            Some(Portal { statement: Some(statement), parameters }) => (self.prepare(&statement.text), parameters),
-            _ => {
-                let text = format!(
-                    "execute portal \"{}\", which no Parse of this session made",
-                    String::from_utf8_lossy(name)
-                );
-                (self.opaque(Action::SqlUnknown, Object::Resource, &text), Arc::default())
+        let (prepared, bound) = match portal {
+            Some(Portal { prepared, parameters }) => (prepared, Some(parameters)),
+            None => {
+                let text =
+                    format!("execute portal \"{}\", which no Bind of this session made", String::from_utf8_lossy(name));
+                (self.opaque(Action::SqlUnknown, Object::Resource, &text), None)
             }
         };
-        let parameters: Vec<Parameter<'_>> = parameters.iter().map(parameter).collect();
+        let bound = bound.as_ref().map(|held| &*held.value).unwrap_or_default();
+        let parameters: Vec<Parameter<'_>> = bound.iter().map(parameter).collect();
         let in_transaction = self.in_transaction();
         match self.session.guard.execute(&prepared, &parameters, in_transaction) {
             Verdict::Forward { command, plan } => {

@@ -105,6 +105,15 @@ pub(super) struct Bind {
 }
 
 impl Bind {
+    /// How many bytes its kept parameters take.
+    pub(super) fn size(&self) -> usize {
+        let one = |bound: &Bound| match bound {
+            Bound::Null => 0,
+            Bound::Text(bytes) | Bound::Binary(bytes) => bytes.len(),
+        };
+        self.parameters.iter().map(|bound| one(bound).saturating_add(size_of::<Bound>())).sum()
+    }
+
     pub(super) fn parse(frame: &[u8]) -> Result<Self, Malformed> {
         let mut fields = Fields::of(frame);
         let (portal, statement) = (fields.text()?.into(), fields.text()?.into());

@@ -1,6 +1,8 @@
 //! What the server still owes: one entry for each message that it answers, in the order in which it will.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -8,7 +10,7 @@ use bytes::BytesMut;
 use super::errors::Candour;
 use super::message::Bound;
 use super::rows::Columns;
-use crate::guard::Outcome;
+use crate::guard::{Outcome, Prepared};
 use crate::mask::Plan;
 use crate::record::CommandId;
 
@@ -27,18 +29,31 @@ pub(super) struct Running {
     pub(super) renames: bool,
 }
 
-/// A statement as a Parse made it. It is analysed when it is executed: what its names stand for may change until then.
+/// A statement as a Parse made it. It is analysed when it is bound: what its names stand for may change until then.
 #[derive(Clone, Debug)]
 pub(super) struct Statement {
-    pub(super) text: Arc<[u8]>,
+    pub(super) text: Rc<Held<Box<[u8]>>>,
 }
 
-/// A portal as a Bind made it.
+/// A portal as a Bind made it: the server plans it then, and later changes of what its names stand for do not matter to it.
 #[derive(Clone, Debug)]
 pub(super) struct Portal {
-    /// Absent: bound to a statement that no Parse of this session made.
-    pub(super) statement: Option<Statement>,
-    pub(super) parameters: Arc<[Bound]>,
+    pub(super) prepared: Prepared,
+    pub(super) parameters: Rc<Held<Box<[Bound]>>>,
+}
+
+/// Something that is kept for the client, and counted for as long as it is.
+#[derive(Debug)]
+pub(super) struct Held<T> {
+    pub(super) value: T,
+    size: usize,
+    total: Rc<Cell<usize>>,
+}
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        self.total.set(self.total.get().saturating_sub(self.size));
+    }
 }
 
 /// What the server owes for one message.
@@ -70,7 +85,13 @@ pub(super) enum Owed {
 pub(super) const MAX_OWED: usize = 4096;
 
 /// How many statements and portals a session may have by name.
-pub(super) const MAX_NAMES: usize = 16_384;
+const MAX_NAMES: usize = 16_384;
+
+/// How much the statements and parameters of a session may take, in bytes.
+const MAX_HELD: usize = 128 * 1024 * 1024;
+
+/// What is counted for each thing that is kept, beside its own bytes.
+const OVERHEAD: usize = 512;
 
 /// Everything that is outstanding, and what was made by name before.
 #[derive(Debug, Default)]
@@ -80,9 +101,21 @@ pub(super) struct Queue {
     pub(super) portals: HashMap<Box<[u8]>, Portal>,
     /// The columns of the Execute whose rows come now.
     pub(super) columns: Option<Columns>,
+    held: Rc<Cell<usize>>,
 }
 
 impl Queue {
+    /// Counts `size` bytes for as long as `value` is kept; `None`: the session has as many as it may.
+    pub(super) fn hold<T>(&self, value: T, size: usize) -> Option<Rc<Held<T>>> {
+        let size = size.saturating_add(OVERHEAD);
+        let total = self.held.get().saturating_add(size);
+        if total > MAX_HELD || self.statements.len() >= MAX_NAMES || self.portals.len() >= MAX_NAMES {
+            return None;
+        }
+        self.held.set(total);
+        Some(Rc::new(Held { value, size, total: Rc::clone(&self.held) }))
+    }
+
     /// The statement that a Bind of that name will find.
     pub(super) fn statement(&self, name: &[u8]) -> Option<&Statement> {
         for owed in self.owed.iter().rev() {
@@ -111,5 +144,22 @@ impl Queue {
     pub(super) fn forget(&mut self) {
         self.statements.clear();
         self.portals.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_session_keeps_is_counted_and_given_back() {
+        let queue = Queue::default();
+        let kept = queue.hold((), MAX_HELD / 2).unwrap();
+        assert!(queue.hold((), MAX_HELD / 2).is_none());
+        let also = Rc::clone(&kept);
+        drop(kept);
+        assert!(queue.hold((), MAX_HELD / 2).is_none());
+        drop(also);
+        assert!(queue.hold((), MAX_HELD / 2).is_some());
     }
 }

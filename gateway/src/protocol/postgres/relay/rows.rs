@@ -85,7 +85,8 @@ pub(super) fn set_length(out: &mut BytesMut, start: usize) {
 fn mask(plan: &Plan, origin: Origin) -> Option<Mask> {
     let Plan::Columns(columns) = plan else { return None };
     let named = columns.masked.get(&origin).copied();
-    if named.is_some() || (origin.column != 0 && columns.harmless.contains(&origin.table)) {
+    let known = columns.harmless.get(&origin.table).is_some_and(|last| (1..=*last).contains(&origin.column));
+    if named.is_some() || known {
         return named;
     }
     columns.elsewhere
@@ -93,7 +94,7 @@ fn mask(plan: &Plan, origin: Origin) -> Option<Mask> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{HashMap, HashSet};
+    use std::collections::HashMap;
     use std::sync::Arc;
 
     use super::*;
@@ -129,19 +130,19 @@ mod tests {
     fn plan() -> Plan {
         Plan::Columns(crate::mask::Columns {
             masked: HashMap::from([(Origin { table: 9, column: 2 }, Mask::Partial)]),
-            harmless: Arc::new(HashSet::from([9])),
+            harmless: Arc::new(HashMap::from([(9, 2)])),
             elsewhere: Some(Mask::Redact),
         })
     }
 
     #[test]
     fn columns_are_masked_by_where_they_come_from() {
-        let columns = Columns::describe(&described(&[(9, 1), (9, 2), (0, 0), (8, 1), (9, 0)]), &plan()).unwrap();
+        let columns = Columns::describe(&described(&[(9, 1), (9, 2), (0, 0), (8, 1), (9, 3)]), &plan()).unwrap();
         let mut out = BytesMut::new();
-        let values = [Some("id"), Some("123-45-6789"), Some("sum"), Some("view"), None];
+        let values = [Some("id"), Some("123-45-6789"), Some("sum"), Some("view"), Some("added since")];
         let masked = columns.mask(&row(&values), &Masker::new([0; 32]), &mut out).unwrap();
-        assert_eq!(masked, 3);
-        let expected = [Some("id"), Some("*******6789"), Some("[redacted]"), Some("[redacted]"), None];
+        assert_eq!(masked, 4);
+        let expected = [Some("id"), Some("*******6789"), Some("[redacted]"), Some("[redacted]"), Some("[redacted]")];
         assert_eq!(&out[..], &row(&expected)[..]);
         assert!(columns.mask(&row(&[None]), &Masker::new([0; 32]), &mut out).is_err());
         assert!(Columns::describe(&described(&[(9, 1)]), &plan()).unwrap().pass());
