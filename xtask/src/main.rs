@@ -26,7 +26,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
-        Task::BuildEbpf(a) => build_ebpf::run(a),
+        Task::BuildEbpf(a) => build_ebpf::run_task(&a),
         Task::Test(a) => test::run_all(a),
     };
     match done {

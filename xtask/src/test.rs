@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::packages;
 use crate::shell::{cargo, run, say};
+use crate::{build_ebpf, packages};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -27,6 +27,8 @@ pub(crate) fn run_all(arguments: Arguments) -> Result<()> {
         step("lints", cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
         step("unit tests", cargo().args(["test", "--quiet"]))?;
     }
+    say("eBPF programs");
+    build_ebpf::run_task(&build_ebpf::Arguments::default())?;
     step("the program under test", cargo().args(["build", "--quiet", "--workspace", "--bins"]))?;
     let mut suites = cargo();
     // One test at a time in a suite: each owns programs at the root of the cgroup tree, and two cores are soon full.

@@ -10,8 +10,8 @@ use crate::config::Config;
 /// is not would be worse.
 #[derive(Debug, thiserror::Error)]
 pub enum InterceptError {
-    /// The eBPF programs are not part of this binary.
-    #[error("this binary holds no eBPF programs: run `cargo xtask build-ebpf`, then build it again")]
+    /// The eBPF programs that redirect are not part of this binary.
+    #[error("this binary holds no eBPF programs that redirect, so no workload would be guarded by it")]
     NoPrograms,
 }
 
