@@ -1,64 +1,66 @@
-//! Which workload the current process belongs to.
+//! Whose process is this? One look-up where userspace or the cgroup program knows the cgroup, else its ancestors.
 
-use aya_ebpf::helpers::bpf_get_current_uid_gid;
-use aya_ebpf::helpers::generated::{bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id};
-use gateway_ebpf::NO_LABEL;
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_uid_gid,
+};
+use gateway_ebpf::{NO_LABEL, PATTERN_DEPTH, Settings, UNKNOWN_LABEL};
 
-use crate::maps::{CGROUPS, SETTINGS, UIDS};
+use crate::maps::{CGROUPS, LOST, UIDS};
 
-/// How deep a cgroup is looked for among its ancestors. Kernel: `cgroup.max.depth` is unlimited, real trees are not.
-const MAX_DEPTH: i32 = 16;
-
-/// The label of the current task: its cgroup's, or the nearest ancestor's, or its user's; [`NO_LABEL`] if it has none.
-///
-/// Every cgroup has an entry once userspace or the `cgroup_mkdir` program has seen it: that is one look-up. Only what
-/// neither has seen yet walks its ancestors. (Kernel 5.6: `bpf_get_current_ancestor_cgroup_id`.)
+/// The calling process's cgroup.
 #[inline(always)]
-pub(crate) fn of_task() -> u32 {
-    // SAFETY: the helper takes nothing and may be called from every program here.
-    let own = unsafe { bpf_get_current_cgroup_id() };
-    let label = match of_cgroup(own) {
+pub(crate) fn current_cgroup() -> u64 {
+    // SAFETY: a helper without arguments.
+    unsafe { bpf_get_current_cgroup_id() }
+}
+
+/// The calling process's label, by its cgroup, else by its user.
+#[inline(always)]
+pub(crate) fn of_task(settings: &Settings, cgroup: u64) -> u32 {
+    let label = match known(cgroup) {
         Some(label) => label,
-        None => of_ancestors(),
+        // SAFETY: a helper that takes any level and answers 0 where there is none.
+        None => of_ancestors(|level| unsafe { bpf_get_current_ancestor_cgroup_id(level) }),
     };
-    if label != NO_LABEL {
+    if label != NO_LABEL || settings.by_uid == 0 {
         return label;
     }
-    of_user()
+    // SAFETY: a helper without arguments.
+    of_uid(unsafe { bpf_get_current_uid_gid() } as u32)
+}
+
+/// The label of a cgroup that is known.
+#[inline(always)]
+pub(crate) fn known(cgroup: u64) -> Option<u32> {
+    // SAFETY: the value is copied at once; a slot that is reused meanwhile is one of a removed cgroup.
+    unsafe { CGROUPS.get(&cgroup) }.copied()
 }
 
 #[inline(always)]
-fn of_cgroup(id: u64) -> Option<u32> {
-    // SAFETY: values are single words, written as wholes.
-    unsafe { CGROUPS.get(id) }.copied()
+pub(crate) fn of_uid(uid: u32) -> u32 {
+    // SAFETY: as in `known`.
+    unsafe { UIDS.get(&uid) }.copied().unwrap_or(NO_LABEL)
 }
 
+/// The outermost label above a cgroup that is not known. A workload must not take another's label by what it makes
+/// below itself, so the outermost one counts.
 #[inline(always)]
-fn of_ancestors() -> u32 {
-    let mut label = NO_LABEL;
-    for level in 0..MAX_DEPTH {
-        // SAFETY: any level may be asked for; 0 says that there is none.
-        let id = unsafe { bpf_get_current_ancestor_cgroup_id(level) };
+pub(crate) fn of_ancestors(ancestor: impl Fn(i32) -> u64) -> u32 {
+    // A pattern is at most so deep; level 0 is the root, which is nobody's.
+    for level in 1..=PATTERN_DEPTH as i32 {
+        let id = ancestor(level);
         if id == 0 {
             break;
         }
-        // The nearest one that is labelled counts: a workload within another's cgroup is its own.
-        match of_cgroup(id) {
-            Some(found) if found != NO_LABEL => label = found,
-            _ => {}
+        if let Some(label) = known(id)
+            && label != NO_LABEL
+        {
+            return label;
         }
     }
-    label
-}
-
-#[inline(always)]
-fn of_user() -> u32 {
-    match SETTINGS.get(0) {
-        Some(settings) if settings.by_uid == 1 => {}
-        _ => return NO_LABEL,
+    match LOST.get(0) {
+        // A cgroup that should have a label has none, and this may be it.
+        Some(lost) if *lost != 0 => UNKNOWN_LABEL,
+        _ => NO_LABEL,
     }
-    // The user id is the lower half.
-    let uid = bpf_get_current_uid_gid() as u32;
-    // SAFETY: values are single words, written as wholes.
-    unsafe { UIDS.get(uid) }.copied().unwrap_or(NO_LABEL)
 }

@@ -53,6 +53,8 @@ pub mod map {
     pub const SOCKETS: &str = "SOCKETS";
     /// Per-CPU array of `u64`, indexed by [`Reason`](super::Reason).
     pub const COUNTERS: &str = "COUNTERS";
+    /// Array of one `u64`: how many labels of new cgroups could not be stored.
+    pub const LOST: &str = "LOST";
     /// Ring buffer of [`Event`](super::Event).
     pub const EVENTS: &str = "EVENTS";
 }
@@ -85,6 +87,9 @@ pub const PATTERN_STATES: u32 = 2 * PATTERN_HALF;
 pub const PATTERN_HALF: u32 = 2_048;
 /// Longest cgroup path that the kernel reports, with its terminating zero (`TRACE_CGROUP_PATH_LEN`).
 pub const PATH_MAX: usize = 1_024;
+
+/// How many segments a pattern may have: so deep below the root a label is looked for, and no deeper.
+pub const PATTERN_DEPTH: u32 = 16;
 
 /// IPv4 loopback addresses on which a namespace's listener can accept.
 pub const LISTENER_V4: usize = 8;

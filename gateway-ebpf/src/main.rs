@@ -1,20 +1,28 @@
-//! The programs of the redirect layer: one file a family of hooks.
+//! The programs: one file a hook family. Every error refuses a labelled process and leaves any other alone.
 #![no_std]
 #![no_main]
-#![expect(unsafe_code, reason = "programs call the kernel's helpers and read its contexts")]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "the target has no compare-and-swap, so `core` hides the addition that it has")]
+#![expect(unsafe_code, reason = "programs talk to the kernel through helpers and raw contexts")]
 
+mod cgroup;
+mod connect;
+mod create;
+mod datagram;
+mod egress;
 mod label;
 mod maps;
-mod sock;
+mod ops;
+mod peer;
+mod report;
 
-/// Never reached: the verifier refuses a program that could panic.
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
-}
-
-/// Helpers such as `bpf_get_current_ancestor_cgroup_id` are open to programs under a GPL-compatible licence; Apache-2.0
-/// alone is none to the kernel, so the object is dual-licensed.
+/// Some helpers here (reading kernel memory, for cgroups' ids) are for GPL-compatible programs only.
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// Never runs: the verifier refuses a program in which a panic can be reached.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

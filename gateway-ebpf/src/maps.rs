@@ -1,29 +1,70 @@
-//! The maps. Their names and what they hold are in the library.
+//! The maps, by the names and types of the shared library, and the little that every program does with them.
 
-use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray};
+use aya_ebpf::btf_maps::{Array, HashMap, PerCpuArray, RingBuf, SkStorage};
+use aya_ebpf::helpers::generated::{bpf_map_lookup_elem, bpf_sk_storage_get};
 use aya_ebpf::macros::btf_map;
-use gateway_ebpf::{CGROUPS_MAX, LABELS_MAX, Reason, Settings};
-
-/// `BPF_F_NO_PREALLOC`: most nodes have few cgroups.
-const NO_PREALLOC: usize = 1;
+use core::ptr;
+use gateway_ebpf as shared;
+use shared::{Endpoint, LabelState, Listener, Origin, PatternState, Settings, Socket, Tuple};
 
 #[btf_map]
 pub(crate) static SETTINGS: Array<Settings, 1> = Array::new();
-
 #[btf_map]
-pub(crate) static CGROUPS: HashMap<u64, u32, { CGROUPS_MAX as usize }, NO_PREALLOC> = HashMap::new();
-
+pub(crate) static HEARTBEAT: Array<u64, 1> = Array::new();
 #[btf_map]
-pub(crate) static UIDS: HashMap<u32, u32, { LABELS_MAX as usize }, NO_PREALLOC> = HashMap::new();
-
+pub(crate) static CGROUPS: HashMap<u64, u32, { shared::CGROUPS_MAX as usize }> = HashMap::new();
 #[btf_map]
-static COUNTERS: PerCpuArray<u64, { Reason::COUNT as usize }> = PerCpuArray::new();
+pub(crate) static UIDS: HashMap<u32, u32, { shared::LABELS_MAX as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static PATTERNS: Array<PatternState, { shared::PATTERN_STATES as usize }> = Array::new();
+#[btf_map]
+pub(crate) static LABELS: HashMap<u32, LabelState, { shared::LABELS_MAX as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static RELEASED: HashMap<u32, u64, { shared::LABELS_MAX as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static LISTENERS: HashMap<u64, Listener, { shared::LISTENERS_MAX as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static DESTINATIONS: HashMap<Endpoint, u32, { shared::ENDPOINTS_MAX as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static ALLOW_UDP: HashMap<Endpoint, u32, { shared::ENDPOINTS_MAX as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static ORIGINS: HashMap<Tuple, Origin, { shared::ORIGINS_MAX as usize }> = HashMap::new();
+#[btf_map]
+pub(crate) static SOCKETS: SkStorage<Socket> = SkStorage::new();
+#[btf_map]
+pub(crate) static COUNTERS: PerCpuArray<u64, { shared::Reason::COUNT as usize }> = PerCpuArray::new();
+#[btf_map]
+pub(crate) static LOST: Array<u64, 1> = Array::new();
+#[btf_map]
+pub(crate) static EVENTS: RingBuf<(), { shared::EVENTS_BYTES as usize }> = RingBuf::new();
 
-/// Counts `reason`.
+/// The node's settings; none until userspace has written them would read as zeros: closed, everything captured.
+pub(crate) fn settings() -> Option<Settings> {
+    SETTINGS.get(0).copied()
+}
+
+/// A socket's storage, or null. `sk` is one that a context gave, not null.
 #[inline(always)]
-pub(crate) fn count(reason: Reason) {
-    if let Some(counter) = COUNTERS.get_ptr_mut(reason as u32) {
-        // SAFETY: the verifier bounds the pointer to this CPU's element, and no other program runs on this CPU in between.
-        unsafe { *counter = (*counter).wrapping_add(1) };
-    }
+pub(crate) fn socket(sk: *mut core::ffi::c_void, create: bool) -> *mut Socket {
+    // SAFETY: the verifier checks the map and the socket; a null value means zeros.
+    unsafe { bpf_sk_storage_get(ptr::from_ref(&SOCKETS).cast_mut().cast(), sk, ptr::null_mut(), u64::from(create)) }
+        .cast()
+}
+
+/// The label's counters, or null.
+#[inline(always)]
+pub(crate) fn label_state(label: u32) -> *mut LabelState {
+    let key = label;
+    // SAFETY: the verifier checks the map and the key. By hand, because the typed look-up gives no mutable value.
+    unsafe { bpf_map_lookup_elem(ptr::from_ref(&LABELS).cast_mut().cast(), ptr::from_ref(&key).cast()) }.cast()
+}
+
+/// Adds to a counter that other CPUs add to.
+///
+/// # Safety
+/// `counter` is in a map's value.
+#[inline(always)]
+pub(crate) unsafe fn add(counter: *mut u64, n: u64) {
+    // Relaxed without a use of the result is an instruction that every kernel has.
+    unsafe { core::intrinsics::atomic_xadd::<u64, u64, { core::intrinsics::AtomicOrdering::Relaxed }>(counter, n) };
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use aya::Ebpf;
 use aya::maps::{HashMap, PerCpuArray};
-use aya::programs::{CgroupAttachMode, CgroupSock};
+use aya::programs::{CgroupAttachMode, CgroupSock, Program};
 use harness::{Cgroup, Place, require_root, run};
 
 /// The object that `cargo xtask build-ebpf` built.
@@ -36,8 +36,7 @@ impl Attached {
         let mut ebpf = load()?;
         let outer = Cgroup::new(role)?;
         let (labelled, other) = (outer.child("labelled")?, outer.child("other")?);
-        let program: &mut CgroupSock =
-            ebpf.program_mut("guard_sock_create").context("no guard_sock_create")?.try_into()?;
+        let program: &mut CgroupSock = ebpf.program_mut("sock_create").context("no sock_create")?.try_into()?;
         program.load()?;
         program.attach(File::open(outer.path())?, CgroupAttachMode::Single)?;
         let mut attached = Self { ebpf, labelled, other, _outer: outer };
@@ -94,6 +93,44 @@ const REFUSED: [&str; 11] = [
     "udplite refused",
     "ping refused",
 ];
+
+#[test]
+fn the_verifier_takes_every_program() -> Result<()> {
+    let mut ebpf = load()?;
+    let mut names = Vec::new();
+    for (name, program) in ebpf.programs_mut() {
+        match program {
+            Program::CgroupSock(program) => program.load(),
+            Program::CgroupSockAddr(program) => program.load(),
+            Program::CgroupSkb(program) => program.load(),
+            Program::SockOps(program) => program.load(),
+            Program::TracePoint(program) => program.load(),
+            Program::RawTracePoint(program) => program.load(),
+            Program::BtfTracePoint(program) => {
+                program.load("cgroup_mkdir", &aya::Btf::from_sys_fs().context("no BTF of the kernel")?)
+            }
+            other => anyhow::bail!("{name} is of a kind that nobody expects: {other:?}"),
+        }
+        .with_context(|| name.to_owned())?;
+        names.push(name.to_owned());
+    }
+    names.sort();
+    for hook in [
+        "cgroup_mkdir",
+        "cgroup_rmdir",
+        "connect4",
+        "connect6",
+        "getpeername4",
+        "getpeername6",
+        "sendmsg4",
+        "sendmsg6",
+        "sock_create",
+        "sock_release",
+    ] {
+        assert!(names.iter().any(|name| name == hook), "{hook} is not in {names:?}");
+    }
+    Ok(())
+}
 
 #[test]
 fn a_labelled_process_gets_no_socket_that_other_programs_would_not_see() -> Result<()> {

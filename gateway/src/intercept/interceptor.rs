@@ -10,8 +10,8 @@ use crate::config::Config;
 /// is not would be worse.
 #[derive(Debug, thiserror::Error)]
 pub enum InterceptError {
-    /// The eBPF programs that redirect are not part of this binary.
-    #[error("this binary holds no eBPF programs that redirect, so no workload would be guarded by it")]
+    /// This binary cannot attach the eBPF programs.
+    #[error("this binary does not attach the eBPF programs, so no workload would be guarded by it")]
     NoPrograms,
 }
 
