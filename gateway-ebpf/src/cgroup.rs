@@ -7,25 +7,21 @@
 use core::ptr;
 
 use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::btf_maps::PerCpuArray;
-use aya_ebpf::helpers::generated::{bpf_map_delete_elem, bpf_probe_read_kernel, bpf_probe_read_kernel_str};
+use aya_ebpf::helpers::generated::{bpf_map_delete_elem, bpf_probe_read_kernel_str};
 use aya_ebpf::macros::{btf_map, raw_tracepoint};
 use aya_ebpf::programs::RawTracePointContext;
 use gateway_ebpf::{
-    CGROUPS_INHERITED_MAX, CGROUPS_UNLABELLED_MAX, Endpoint, NO_LABEL, PATH_MAX, Reason, Settings, UNKNOWN_LABEL,
+    CGROUPS_INHERITED_MAX, CGROUPS_UNLABELLED_MAX, Cgroup, Endpoint, NO_LABEL, PATH_MAX, Reason, Settings,
+    UNKNOWN_LABEL,
 };
 
+use crate::kernel::{offset, read};
 use crate::label::known;
 use crate::maps::{CGROUPS, LOST, PATTERNS, add, label_state, settings};
 use crate::report::{Who, report};
 
-macro_rules! offset {
-    ($name:ident, $what:literal) => {
-        #[doc = $what]
-        #[unsafe(no_mangle)]
-        static $name: u32 = 0;
-    };
-}
 offset!(OFF_CGROUP_KN, "cgroup.kn");
 offset!(OFF_CGROUP_ROOT, "cgroup.root");
 offset!(OFF_CGROUP_PARENT, "cgroup.self.parent");
@@ -49,12 +45,15 @@ pub(crate) fn cgroup_mkdir(ctx: RawTracePointContext) -> i32 {
 pub(crate) fn cgroup_rmdir(ctx: RawTracePointContext) -> i32 {
     let (cgroup, _) = arguments(&ctx);
     if let Some(id) = id_of(cgroup) {
-        let label = known(id);
+        // SAFETY: the value is copied at once.
+        let entry = unsafe { CGROUPS.get(&id) }.copied();
         // SAFETY: the verifier checks the map and the key.
         let gone =
             unsafe { bpf_map_delete_elem(ptr::from_ref(&CGROUPS).cast_mut().cast(), ptr::from_ref(&id).cast()) == 0 };
-        if let (true, Some(label)) = (gone, label) {
-            count(label, u64::MAX);
+        if let (true, Some(entry)) = (gone, entry)
+            && entry.counted == 1
+        {
+            count(entry.label, -1);
         }
     }
     0
@@ -65,18 +64,6 @@ fn arguments(ctx: &RawTracePointContext) -> (u64, u64) {
     let arguments = ctx.as_ptr().cast::<u64>();
     // SAFETY: both tracepoints have (struct cgroup *, const char *).
     unsafe { (ptr::read_volatile(arguments), ptr::read_volatile(arguments.add(1))) }
-}
-
-macro_rules! read {
-    ($type:ty, $base:expr, $offset:ident) => {{
-        let mut value: $type = 0;
-        // SAFETY: the helper checks the address and fills the value, or fails.
-        let failed = unsafe {
-            let at = ($base + u64::from(ptr::read_volatile(&raw const $offset))) as *const core::ffi::c_void;
-            bpf_probe_read_kernel(ptr::from_mut(&mut value).cast(), size_of::<$type>() as u32, at)
-        };
-        if failed == 0 { Some(value) } else { None }
-    }};
 }
 
 /// The id of a cgroup of v2; the hierarchies of v1 number theirs independently.
@@ -108,12 +95,13 @@ fn made(cgroup: u64, path: u64, id: u64, settings: &Settings) {
         }
     }
     let who = Who { cgroup: id, ..Who::default() };
-    if CGROUPS.insert(&id, &label, 0).is_ok() {
+    // Not over an entry that is there: while one daemon takes over from another, both programs run.
+    if CGROUPS.insert(&id, &Cgroup { label, counted: 1 }, u64::from(BPF_NOEXIST)).is_ok() {
         count(label, 1);
         if own {
             report(Reason::CgroupLabelled, label, who, Endpoint::default(), 0);
         }
-    } else if own {
+    } else if own && known(id) != Some(label) {
         if let Some(lost) = LOST.get_ptr_mut(0) {
             // SAFETY: a map's value.
             unsafe { add(lost, 1) };
@@ -123,11 +111,11 @@ fn made(cgroup: u64, path: u64, id: u64, settings: &Settings) {
 }
 
 #[inline(always)]
-fn count(label: u32, n: u64) {
+fn count(label: u32, n: i64) {
     let state = label_state(label);
     if !state.is_null() {
         // SAFETY: a map's value, checked for null.
-        unsafe { add(ptr::addr_of_mut!((*state).cgroups), n) };
+        unsafe { add(ptr::addr_of_mut!((*state).cgroups).cast(), n as u64) };
     }
 }
 

@@ -201,7 +201,11 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
             return Way::Leave;
         }
     }
-    if settings.open_when_down == 1 && stale() {
+    if stale() {
+        if settings.open_when_down != 1 {
+            // Whoever listens on the gateway's address now is not the gateway.
+            return refused(Reason::GatewayDown, label, who, call);
+        }
         // SAFETY: as above.
         unsafe { (*stored).kind = socket::OPEN };
         report(Reason::GatewayDownOpen, label, who, call.to, call.protocol);
@@ -215,12 +219,12 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
         return refused(Reason::ListenerByHand, label, who, call);
     }
     // SAFETY: the values are read at once.
-    let (live, most) = unsafe {
+    let live = unsafe {
         let released = RELEASED.get(&label).copied().unwrap_or(0);
-        ((*state).published.wrapping_sub((*state).removed).wrapping_sub(released), (*state).connections_max)
+        (*state).published.wrapping_sub((*state).removed).wrapping_sub(released)
     };
     // Wrapped below zero would be a counter gone wrong: refused too.
-    if live >= most {
+    if live >= u64::from(settings.connections_max) {
         return refused(Reason::ConnectionCap, label, who, call);
     }
     let Some((address, port)) = pick(listener, call) else {
@@ -267,7 +271,7 @@ fn unspecified(to: &Endpoint) -> bool {
 /// Whether the daemon has not said for too long that it lives.
 #[inline(always)]
 fn stale() -> bool {
-    let Some(beat) = HEARTBEAT.get(0) else { return false };
+    let Some(beat) = HEARTBEAT.get(0) else { return true };
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     now.wrapping_sub(*beat) > HEARTBEAT_STALE && now > *beat

@@ -33,7 +33,7 @@ pub(crate) fn of_task(settings: &Settings, cgroup: u64) -> u32 {
 #[inline(always)]
 pub(crate) fn known(cgroup: u64) -> Option<u32> {
     // SAFETY: the value is copied at once; a slot that is reused meanwhile is one of a removed cgroup.
-    unsafe { CGROUPS.get(&cgroup) }.copied()
+    unsafe { CGROUPS.get(&cgroup) }.map(|known| known.label)
 }
 
 #[inline(always)]

@@ -31,13 +31,15 @@ pub mod map {
     pub const SETTINGS: &str = "SETTINGS";
     /// Array of one `u64`: CLOCK_MONOTONIC in ns when the daemon last said that it lives.
     pub const HEARTBEAT: &str = "HEARTBEAT";
-    /// Hash `u64` cgroup id (inode number) -> `u32` label; [`NO_LABEL`](super::NO_LABEL) for an unlabelled one.
+    /// Hash `u64` cgroup id (inode number) -> [`Cgroup`](super::Cgroup).
     pub const CGROUPS: &str = "CGROUPS";
     /// Hash `u32` uid -> `u32` label.
     pub const UIDS: &str = "UIDS";
     /// Array of [`PatternState`](super::PatternState): the automaton that labels new cgroups.
     pub const PATTERNS: &str = "PATTERNS";
-    /// Hash `u32` label -> [`LabelState`](super::LabelState); a label without an entry may connect nowhere.
+    /// Hash `u32` label -> [`LabelState`](super::LabelState); a label without an entry may connect nowhere. Userspace
+    /// makes entries and removes them, and only the kernel side writes them. The entry of
+    /// [`NO_LABEL`](super::NO_LABEL) counts unlabelled cgroups.
     pub const LABELS: &str = "LABELS";
     /// Hash `u32` label -> `u64`: how many origins of the label userspace has removed. Only userspace writes it.
     pub const RELEASED: &str = "RELEASED";
@@ -67,9 +69,9 @@ pub const UNKNOWN_LABEL: u32 = u32::MAX;
 /// How many cgroups are remembered; beyond it a look-up walks the ancestors.
 pub const CGROUPS_MAX: u32 = 131_072;
 /// How many unlabelled cgroups the kernel side remembers by itself.
-pub const CGROUPS_UNLABELLED_MAX: u64 = 65_536;
+pub const CGROUPS_UNLABELLED_MAX: i64 = 65_536;
 /// How many cgroups below a labelled one the kernel side remembers by itself, for each label.
-pub const CGROUPS_INHERITED_MAX: u64 = 4_096;
+pub const CGROUPS_INHERITED_MAX: i64 = 4_096;
 /// How many labels, and uids with one, there can be.
 pub const LABELS_MAX: u32 = 4_096;
 /// How many network namespaces can have listeners.
@@ -113,10 +115,21 @@ pub struct Settings {
     pub pattern_start: u32,
     /// 1: some pattern can match a path that is too long to be reported.
     pub long_patterns: u32,
-    /// Explicit padding, 0.
-    pub reserved: u32,
+    /// How many redirected connections each workload may have at the same time.
+    pub connections_max: u32,
 }
 plain!(Settings, 24);
+
+/// A cgroup that is known.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cgroup {
+    /// Its label; [`NO_LABEL`] for an unlabelled one.
+    pub label: u32,
+    /// 1: the kernel side made the entry, and counted it in [`LabelState::cgroups`].
+    pub counted: u32,
+}
+plain!(Cgroup, 8);
 
 /// One state of the automaton over the bytes of a cgroup's path.
 #[repr(C)]
@@ -135,16 +148,14 @@ plain!(PatternState, 520);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LabelState {
-    /// How many redirected connections it may have at the same time.
-    pub connections_max: u64,
     /// How many origins have been published for it.
     pub published: u64,
     /// How many of those the kernel side has removed.
     pub removed: u64,
-    /// How many cgroups below labelled ones are remembered for it.
-    pub cgroups: u64,
+    /// How many cgroups the kernel side remembers for it. Signed: an entry's label can change after it was counted.
+    pub cgroups: i64,
 }
-plain!(LabelState, 32);
+plain!(LabelState, 24);
 
 /// Where connections of a network namespace are redirected to.
 #[repr(C)]
@@ -283,11 +294,15 @@ pub enum Reason {
     CgroupUnknown = 15,
     /// An event did not fit in the ring buffer. Counted only.
     EventLost = 16,
+    /// Refused: the gateway does not run.
+    GatewayDown = 17,
+    /// A labelled process has executed a program in a namespace without a listener.
+    Arrived = 18,
 }
 
 impl Reason {
     /// How many there are.
-    pub const COUNT: u32 = 17;
+    pub const COUNT: u32 = 19;
     /// All of them, in the order of their numbers.
     pub const ALL: [Reason; Self::COUNT as usize] = [
         Self::Redirected,
@@ -307,6 +322,8 @@ impl Reason {
         Self::CgroupLost,
         Self::CgroupUnknown,
         Self::EventLost,
+        Self::GatewayDown,
+        Self::Arrived,
     ];
 
     /// The reason of a number from the kernel.
@@ -336,6 +353,8 @@ impl Reason {
             Self::CgroupLost => "cgroup_lost",
             Self::CgroupUnknown => "cgroup_unknown",
             Self::EventLost => "event_lost",
+            Self::GatewayDown => "gateway_down",
+            Self::Arrived => "arrived",
         }
     }
 }

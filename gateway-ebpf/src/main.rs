@@ -10,6 +10,8 @@ mod connect;
 mod create;
 mod datagram;
 mod egress;
+mod exec;
+mod kernel;
 mod label;
 mod maps;
 mod ops;

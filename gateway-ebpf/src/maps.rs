@@ -5,14 +5,14 @@ use aya_ebpf::helpers::generated::{bpf_map_lookup_elem, bpf_sk_storage_get};
 use aya_ebpf::macros::btf_map;
 use core::ptr;
 use gateway_ebpf as shared;
-use shared::{Endpoint, LabelState, Listener, Origin, PatternState, Settings, Socket, Tuple};
+use shared::{Cgroup, Endpoint, LabelState, Listener, Origin, PatternState, Settings, Socket, Tuple};
 
 #[btf_map]
 pub(crate) static SETTINGS: Array<Settings, 1> = Array::new();
 #[btf_map]
 pub(crate) static HEARTBEAT: Array<u64, 1> = Array::new();
 #[btf_map]
-pub(crate) static CGROUPS: HashMap<u64, u32, { shared::CGROUPS_MAX as usize }> = HashMap::new();
+pub(crate) static CGROUPS: HashMap<u64, Cgroup, { shared::CGROUPS_MAX as usize }> = HashMap::new();
 #[btf_map]
 pub(crate) static UIDS: HashMap<u32, u32, { shared::LABELS_MAX as usize }> = HashMap::new();
 #[btf_map]

@@ -7,6 +7,7 @@ use crate::maps::{COUNTERS, EVENTS};
 
 /// Userspace polls: a wake-up would cost the program twenty times what it costs altogether.
 const BPF_RB_NO_WAKEUP: u64 = 1;
+const BPF_RB_FORCE_WAKEUP: u64 = 2;
 
 /// Who a process is.
 #[derive(Clone, Copy, Default)]
@@ -36,6 +37,17 @@ fn count(reason: Reason) {
 /// Counts, and tells userspace if there is room.
 #[inline(always)]
 pub(crate) fn report(reason: Reason, label: u32, who: Who, destination: Endpoint, protocol: u32) {
+    submit(reason, label, who, destination, protocol, BPF_RB_NO_WAKEUP);
+}
+
+/// A process that needs a listener. Userspace is woken: it has until the process connects.
+#[inline(always)]
+pub(crate) fn arrived(label: u32, who: Who) {
+    submit(Reason::Arrived, label, who, Endpoint::default(), 0, BPF_RB_FORCE_WAKEUP);
+}
+
+#[inline(always)]
+fn submit(reason: Reason, label: u32, who: Who, destination: Endpoint, protocol: u32, wakeup: u64) {
     count(reason);
     let Some(mut entry) = EVENTS.reserve_untyped::<Event>(0) else {
         count(Reason::EventLost);
@@ -54,5 +66,5 @@ pub(crate) fn report(reason: Reason, label: u32, who: Who, destination: Endpoint
         destination,
         protocol,
     });
-    entry.submit(BPF_RB_NO_WAKEUP);
+    entry.submit(wakeup);
 }

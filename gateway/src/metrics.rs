@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use gateway_ebpf::Reason;
+
 /// A number that only grows. On a cache line of its own: cores that count different things do not meet.
 #[derive(Debug)]
 #[repr(align(64))]
@@ -16,6 +18,11 @@ impl Counter {
     /// Adds `n`.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Makes it what somebody else has counted.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
     }
 
     /// What it stands at.
@@ -40,9 +47,13 @@ pub static SESSIONS_OPENED: Counter = Counter::new();
 pub static SESSIONS_CLOSED: Counter = Counter::new();
 /// Writes to recordings that failed. Each stopped its session.
 pub static RECORDER_FAILURES: Counter = Counter::new();
+/// Connections that were open before their workload had its label.
+pub static CONNECTIONS_DESTROYED: Counter = Counter::new();
+/// What the eBPF programs have counted, in the order of [`Reason::ALL`], since their maps were made.
+pub static KERNEL_EVENTS: [Counter; Reason::COUNT as usize] = [const { Counter::new() }; Reason::COUNT as usize];
 
 /// Every counter with its name and what it counts.
-const ALL: [(&str, &str, &Counter); 8] = [
+const ALL: [(&str, &str, &Counter); 9] = [
     ("sluice_commands_forwarded_total", "Commands that were forwarded.", &COMMANDS_FORWARDED),
     ("sluice_commands_blocked_total", "Commands that policy blocked.", &COMMANDS_BLOCKED),
     ("sluice_commands_held_total", "Commands that needed an approval.", &COMMANDS_HELD),
@@ -54,6 +65,11 @@ const ALL: [(&str, &str, &Counter); 8] = [
     ("sluice_masked_values_total", "Values that were masked in results.", &MASKED_VALUES),
     ("sluice_sessions_opened_total", "Sessions that were opened.", &SESSIONS_OPENED),
     ("sluice_sessions_closed_total", "Sessions that ended.", &SESSIONS_CLOSED),
+    (
+        "sluice_connections_destroyed_total",
+        "Connections that were open before their workload had its label.",
+        &CONNECTIONS_DESTROYED,
+    ),
     ("sluice_recorder_failures_total", "Writes to recordings that failed.", &RECORDER_FAILURES),
 ];
 
@@ -63,6 +79,13 @@ pub fn prometheus() -> String {
     for (name, help, counter) in ALL {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {}", counter.get());
+    }
+    let _ = writeln!(
+        out,
+        "# HELP sluice_kernel_events_total What the eBPF programs did, by reason.\n# TYPE sluice_kernel_events_total counter"
+    );
+    for (reason, counter) in Reason::ALL.iter().zip(&KERNEL_EVENTS) {
+        let _ = writeln!(out, "sluice_kernel_events_total{{reason=\"{}\"}} {}", reason.name(), counter.get());
     }
     let open = SESSIONS_OPENED.get().saturating_sub(SESSIONS_CLOSED.get());
     let _ = writeln!(

@@ -195,13 +195,14 @@ impl Sluice {
     /// It ends or does not serve in time; the message holds its log.
     pub fn run(&mut self) -> Result<()> {
         self.launch()?;
-        let pid = self.pid()?;
-        let status = self.cli(&["status", "--wait", &START.as_secs().to_string()])?;
-        let alive = self.daemon.as_mut().is_some_and(Process::alive);
-        if !status.status.success() || !alive {
-            bail!("sluice run (process {pid}) does not serve: {}{}\n{}", status.stdout, status.stderr, self.log());
-        }
-        Ok(())
+        let mut daemon = self.daemon.take().context("the daemon does not run")?;
+        // By the command that people have, but not to its end where the daemon has ended first.
+        let ready = daemon.ready("sluice run", START, || {
+            let status = self.cli(&["status", "--wait", "1"]);
+            status.is_ok_and(|status| status.status.success())
+        });
+        self.daemon = Some(daemon);
+        ready
     }
 
     /// Starts the daemon and waits for nothing.

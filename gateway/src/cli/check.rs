@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Problems};
+use crate::intercept;
 use crate::policy::Policies;
 
 #[derive(Debug, clap::Args)]
@@ -20,6 +21,7 @@ pub(super) fn run(config: &Path, arguments: Arguments) -> anyhow::Result<ExitCod
     });
     match checked {
         Ok((config, policies)) => {
+            intercept::check(&config)?;
             if arguments.json {
                 println!("[]");
             } else {

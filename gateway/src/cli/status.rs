@@ -63,9 +63,44 @@ fn print(status: &Status) {
     if let Some(reason) = &status.reload {
         println!("RELOAD FAILED  what ran before still runs: {}", printable(reason));
     }
-    if let Ok(text) = serde_json::to_string(&status.intercept)
-        && !status.intercept.is_null()
-    {
-        println!("redirect layer {}", printable(&text));
+    print_intercept(&status.intercept);
+}
+
+/// What the redirect layer says of itself; its keys are those of `--json`.
+fn print_intercept(layer: &serde_json::Value) {
+    let count = |key: &str| layer.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let list = |key: &str| layer.get(key).and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+    println!("programs       {} attached", list("programs").len());
+    for name in list("detached_by_others") {
+        println!("DETACHED       {name} by somebody else: workloads are not guarded; restart the daemon");
+    }
+    for listener in list("listeners") {
+        let addresses = listener.get("addresses").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        let addresses: Vec<&str> = addresses.iter().filter_map(serde_json::Value::as_str).collect();
+        let inode = listener.get("inode").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        println!("listener       in network namespace {inode} at {}", printable(&addresses.join(", ")));
+    }
+    println!("cgroups        {} labelled", count("labelled_cgroups"));
+    println!(
+        "connections    {} redirected now, at most {} for a workload",
+        count("connections"),
+        count("connections_max_per_workload")
+    );
+    let events = layer.get("events").and_then(serde_json::Value::as_object).cloned().unwrap_or_default();
+    for (reason, count) in &events {
+        if count.as_u64().is_some_and(|count| count > 0) {
+            println!("  {count:>10}   {}", printable(reason));
+        }
+    }
+    for (key, what) in [
+        ("destroyed", "connections destroyed that were open before their label"),
+        ("unattributed", "connections closed that nobody had been redirected for"),
+    ] {
+        if count(key) > 0 {
+            println!("  {:>10}   {what}", count(key));
+        }
+    }
+    if let Some(failure) = layer.get("failure").and_then(serde_json::Value::as_str) {
+        println!("FAILURE        {}", printable(failure));
     }
 }

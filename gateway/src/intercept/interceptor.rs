@@ -1,75 +1,210 @@
 //! What the daemon holds of the kernel side: connections come out, everything else stays in.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
-use super::{Accepted, Label};
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use super::heartbeat::HeartbeatError;
+use super::labels::LabelError;
+use super::layer::{Command, Layer, Start};
+use super::plan::{Plan, PlanError};
+use super::spaces::SpaceError;
+use super::{Accepted, CgroupError, Label, LoadError, Namespaces, PinError};
 use crate::access::Name;
 use crate::config::Config;
+
+/// How many accepted connections wait to be given to a core.
+const WAITING: usize = 1024;
 
 /// The redirect layer could not be set up, so the daemon does not start: a workload that is believed to be guarded and
 /// is not would be worse.
 #[derive(Debug, thiserror::Error)]
 pub enum InterceptError {
-    /// This binary cannot attach the eBPF programs.
-    #[error("this binary does not attach the eBPF programs, so no workload would be guarded by it")]
-    NoPrograms,
+    /// Not as root.
+    #[error("only root can attach the eBPF programs: start the daemon as root")]
+    NotRoot,
+    /// Not in the node's own namespaces.
+    #[error(
+        "the daemon runs in a {kind} namespace of its own and cannot follow the node's processes: start it on the node itself"
+    )]
+    Place {
+        /// Which namespace.
+        kind: &'static str,
+    },
+    /// The gateway would be redirected to itself.
+    #[error(
+        "the gateway itself would be in workload {workload}, in cgroup {cgroup} with uid {uid}: change that workload's match, or start the daemon elsewhere"
+    )]
+    SelfLabelled {
+        /// Which.
+        workload: Name,
+        /// The daemon's cgroup.
+        cgroup: String,
+        /// The daemon's user.
+        uid: u32,
+    },
+    /// The configuration cannot be given to the kernel.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The folder of pins cannot be used.
+    #[error(transparent)]
+    Pins(#[from] PinError),
+    /// The programs are not in the kernel.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The tree of cgroups cannot be used.
+    #[error(transparent)]
+    Cgroups(#[from] CgroupError),
+    /// A label cannot be set.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
+    /// Nobody would listen in the daemon's own network namespace.
+    #[error(transparent)]
+    Spaces(#[from] SpaceError),
+    /// A table of the kernel side cannot be written.
+    #[error("a table of the kernel side cannot be used: {0}")]
+    Map(#[from] aya::maps::MapError),
+    /// No sign of life.
+    #[error(transparent)]
+    Heartbeat(#[from] HeartbeatError),
+    /// The system does not do what it should.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The thread has ended.
+    #[error("the thread that follows the kernel has ended")]
+    Ended,
+}
+
+/// What can be read of the redirect layer at any time, from anywhere.
+#[derive(Debug, Default)]
+pub struct View {
+    status: ArcSwap<serde_json::Value>,
+    labels: ArcSwap<BTreeMap<u32, Name>>,
+}
+
+impl View {
+    /// Programs, listeners and drops, for `status`; at most half a second old.
+    pub fn status(&self) -> serde_json::Value {
+        (**self.status.load()).clone()
+    }
+
+    /// The workload of a label.
+    pub fn workload(&self, label: Label) -> Option<Name> {
+        self.labels.load().get(&label.0).cloned()
+    }
+
+    pub(super) fn set_status(&self, status: serde_json::Value) {
+        self.status.store(Arc::new(status));
+    }
+
+    pub(super) fn set_labels(&self, labels: BTreeMap<u32, Name>) {
+        self.labels.store(Arc::new(labels));
+    }
 }
 
 /// The redirect layer of this node.
 #[derive(Debug)]
-pub struct Interceptor(std::convert::Infallible);
+pub struct Interceptor {
+    accepted: mpsc::Receiver<Accepted>,
+    commands: Sender<Command>,
+    view: Arc<View>,
+    /// Never sent: its end is the thread's.
+    ended: oneshot::Receiver<std::convert::Infallible>,
+    thread: JoinHandle<()>,
+}
 
 impl Interceptor {
-    /// Loads and attaches the programs, labels what is there and listens where labelled processes are.
+    /// Loads and attaches the programs, labels what is there and listens where labelled processes are. `destinations`
+    /// are the covered ones where only listed ones are captured; `namespaces` will hold those with listeners.
     ///
     /// # Errors
     /// Something of that cannot be done; nothing is left half attached.
-    pub async fn start(_config: &Config) -> Result<Self, InterceptError> {
-        Err(InterceptError::NoPrograms)
+    pub async fn start(
+        config: &Config,
+        destinations: Vec<SocketAddr>,
+        namespaces: Namespaces,
+    ) -> Result<Self, InterceptError> {
+        let (sender, accepted) = mpsc::channel(WAITING);
+        let (commands, orders) = channel();
+        let (ending, ended) = oneshot::channel();
+        let (starting, started) = oneshot::channel();
+        let view = Arc::new(View::default());
+        let start = Start {
+            pin_dir: config.intercept.pin_dir.clone(),
+            plan: Plan::new(config)?,
+            destinations,
+            namespaces,
+            runtime: Handle::current(),
+            accepted: sender,
+            view: Arc::clone(&view),
+        };
+        let thread = std::thread::Builder::new().name("intercept".to_owned()).spawn(move || {
+            let _ending: oneshot::Sender<std::convert::Infallible> = ending;
+            match Layer::start(start) {
+                Ok(layer) => {
+                    if starting.send(Ok(())).is_ok() {
+                        layer.run(&orders);
+                    }
+                }
+                Err(error) => {
+                    let _ = starting.send(Err(error));
+                }
+            }
+        })?;
+        started.await.unwrap_or(Err(InterceptError::Ended))?;
+        Ok(Interceptor { accepted, commands, view, ended, thread })
     }
 
     /// The next redirected connection. Can be dropped and asked again without losing one.
-    pub async fn accept(&mut self) -> Accepted {
-        match self.0 {}
+    ///
+    /// # Errors
+    /// The thread behind it has ended, which nothing should make it do: labelled workloads are refused from here on.
+    pub async fn accept(&mut self) -> Result<Accepted, InterceptError> {
+        tokio::select! {
+            biased;
+            accepted = self.accepted.recv() => accepted.ok_or(InterceptError::Ended),
+            _ = &mut self.ended => Err(InterceptError::Ended),
+        }
     }
 
     /// Takes another configuration. What is labelled stays guarded throughout.
     ///
     /// # Errors
-    /// It cannot be taken; what ran before still runs.
-    pub async fn reload(&mut self, _config: &Config) -> Result<(), InterceptError> {
-        match self.0 {}
+    /// It cannot be taken. Where the configuration is at fault, what ran before still runs; where the kernel is,
+    /// workloads may be labelled already that the daemon does not serve, and are refused.
+    pub async fn reload(&self, config: &Config) -> Result<(), InterceptError> {
+        let plan = Box::new(Plan::new(config)?);
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Reload(plan, answer)).map_err(|_| InterceptError::Ended)?;
+        answered.await.unwrap_or(Err(InterceptError::Ended))
     }
 
-    /// Makes these the covered destinations where only listed ones are captured.
+    /// Makes these the covered destinations where only listed ones are captured. Failures show in the status.
     ///
     /// # Errors
-    /// The kernel does not take them.
-    pub fn cover(&mut self, _destinations: &[SocketAddr]) -> Result<(), InterceptError> {
-        match self.0 {}
+    /// The thread behind it has ended.
+    pub fn cover(&self, destinations: Vec<SocketAddr>) -> Result<(), InterceptError> {
+        self.commands.send(Command::Cover(destinations)).map_err(|_| InterceptError::Ended)
     }
 
-    /// The workload of a label.
-    pub fn workload(&self, _label: Label) -> Option<Name> {
-        match self.0 {}
-    }
-
-    /// Programs, listeners and drops, for `status`.
-    pub fn status(&self) -> serde_json::Value {
-        match self.0 {}
+    /// What can be read of it.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view)
     }
 
     /// Closes the listeners and ends every task. Programs and pins stay: labelled workloads are refused.
     pub async fn stop(self) {
-        match self.0 {}
+        let Interceptor { commands, thread, .. } = self;
+        let _ = commands.send(Command::Stop);
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        if !matches!(joined, Ok(Ok(()))) {
+            tracing::error!("the thread that follows the kernel ended by a panic");
+        }
     }
-}
-
-/// Connects from within a workload's own network namespace: a destination means there what the workload meant.
-///
-/// # Errors
-/// The namespace cannot be entered, or the destination not be reached.
-pub async fn connect_from(_netns: u64, _to: SocketAddr) -> std::io::Result<std::net::TcpStream> {
-    // Another namespace's loopback or routes would be another destination: nothing is tried from this one.
-    Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "the workload's network namespace cannot be entered"))
 }

@@ -1,10 +1,35 @@
 //! The kernel side: programs, maps and pins; listeners in the workloads' network namespaces; original destinations.
+//!
+//! [`Interceptor`] is what the daemon holds. Behind it one thread ([`layer`]) owns everything that talks to the kernel.
+#![expect(unsafe_code, reason = "bpf(2), socket options and map values that no library has")]
 
+mod bpf;
+mod btf;
+mod cgroups;
+mod diag;
+mod events;
+mod heartbeat;
 mod interceptor;
+mod labels;
+mod layer;
+mod maps;
+mod netns;
+mod origin;
+mod patterns;
+mod pins;
+mod plan;
+mod programs;
+mod spaces;
 
 use std::net::SocketAddr;
 
-pub use interceptor::{InterceptError, Interceptor, connect_from};
+pub use cgroups::CgroupError;
+pub use interceptor::{InterceptError, Interceptor, View};
+pub use netns::Namespaces;
+pub use origin::Entry;
+pub use pins::{PinError, detach};
+pub use plan::{PlanError, check};
+pub use programs::LoadError;
 
 /// The workload's end of an intercepted connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +65,8 @@ pub struct Accepted {
     pub process: Process,
     /// Which workload's label the kernel saw.
     pub label: Label,
+    /// To be dropped when the connection is closed, not before.
+    pub entry: Entry,
 }
 
 /// A workload's number in the kernel's maps: stable for a workload's name across restarts.

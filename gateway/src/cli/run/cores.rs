@@ -16,7 +16,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::config::{Resource, Workload};
 use crate::guard::Core;
-use crate::intercept::{Accepted, connect_from};
+use crate::intercept::{Accepted, Namespaces};
 use crate::policy::Policies;
 use crate::protocol::{Services, relay_untouched, serve};
 use crate::record::Recordings;
@@ -49,6 +49,7 @@ pub(super) struct Shared {
     pub(super) policies: Arc<ArcSwap<Policies>>,
     pub(super) recordings: Arc<Recordings>,
     pub(super) services: Services,
+    pub(super) namespaces: Namespaces,
 }
 
 #[derive(Debug)]
@@ -139,7 +140,8 @@ async fn work(mut waiting: mpsc::Receiver<Assignment>, sessions: Arc<AtomicUsize
 
 async fn one(assignment: Assignment, core: Rc<RefCell<Core>>, shared: &Shared) {
     let Assignment { accepted, workload, resource } = assignment;
-    let Accepted { stream, client, destination, process, .. } = accepted;
+    // The entry is dropped last: until then the kernel answers for the connection's original destination.
+    let Accepted { stream, client, destination, process, label: _, entry: _entry } = accepted;
     let listed = resource.is_some();
     let (resource, upstream) = match resource {
         Some((resource, addresses)) => (Some(resource), addresses),
@@ -161,22 +163,27 @@ async fn one(assignment: Assignment, core: Rc<RefCell<Core>>, shared: &Shared) {
         }
     };
     tracing::debug!(session = %session.id, workload = %session.workload.name, destination = %destination.0, "opened");
-    if listed { serve(stream, session, &shared.services).await } else { unlisted(stream, session).await }
+    if listed {
+        serve(stream, session, &shared.services).await
+    } else {
+        unlisted(stream, session, &shared.namespaces).await
+    }
 }
 
 /// A destination that is no resource: relayed untouched where policy permits, and recorded as a connection.
-async fn unlisted(stream: TcpStream, mut session: Session) {
+async fn unlisted(stream: TcpStream, mut session: Session, namespaces: &Namespaces) {
     let permitted = match session.guard.connect(None) {
         Ok(()) => session.guard.commit().map_err(|error| error.to_string()),
         Err(refusal) => Err(refusal.reason),
     };
     let connected = match permitted {
-        Ok(()) => match tokio::time::timeout(CONNECT, connect_from(session.process.netns, session.destination.0)).await
-        {
-            Ok(Ok(upstream)) => TcpStream::from_std(upstream).map_err(|error| error.to_string()),
-            Ok(Err(error)) => Err(format!("the destination cannot be reached: {error}")),
-            Err(_) => Err("the destination does not answer".to_owned()),
-        },
+        Ok(()) => {
+            let connecting = namespaces.connect(session.process.netns, session.destination.0);
+            match tokio::time::timeout(CONNECT, connecting).await {
+                Ok(connected) => connected.map_err(|error| format!("the destination cannot be reached: {error}")),
+                Err(_) => Err("the destination does not answer".to_owned()),
+            }
+        }
         Err(reason) => Err(reason),
     };
     match connected {

@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::cores::{Assignment, Cores, Shared};
-use super::resolve::Addresses;
+use super::resolve::Resolving;
 use crate::config::directory::Directory;
 use crate::config::{Config, Problems};
 use crate::control::status::ResourceStatus;
 use crate::control::{Notice, Server, Status, StatusSource, notify};
-use crate::intercept::{Accepted, Interceptor};
+use crate::intercept::{Accepted, Interceptor, Namespaces, View};
 use crate::metrics;
 use crate::policy::Policies;
 use crate::protocol::Services;
@@ -30,7 +29,7 @@ struct Public {
     policies: Arc<ArcSwap<Policies>>,
     recordings: Arc<Recordings>,
     reload: ArcSwap<Option<String>>,
-    intercept: ArcSwap<serde_json::Value>,
+    intercept: Arc<View>,
 }
 
 impl StatusSource for Public {
@@ -55,7 +54,7 @@ impl StatusSource for Public {
             sessions_opened: opened,
             recorder,
             reload: (**self.reload.load()).clone(),
-            intercept: (**self.intercept.load()).clone(),
+            intercept: self.intercept.status(),
         }
     }
 }
@@ -69,12 +68,11 @@ pub(super) async fn run(path: &Path) -> Result<()> {
     let policies = Arc::new(ArcSwap::from_pointee(Policies::load(&config, generation)?));
     let recordings = Arc::new(Recordings::open(&config.state_dir)?);
     let services = Services::new(&config)?;
-    let mut addresses = Addresses::new()?;
-    let (directory, mut again) = addresses.directory(&config).await;
-    let shared = Shared { policies: Arc::clone(&policies), recordings: Arc::clone(&recordings), services };
+    let (mut resolving, directory) = Resolving::start(Arc::clone(&config)).await?;
+    let namespaces = Namespaces::default();
+    let mut interceptor = Interceptor::start(&config, directory.addresses().collect(), namespaces.clone()).await?;
+    let shared = Shared { policies: Arc::clone(&policies), recordings: Arc::clone(&recordings), services, namespaces };
     let cores = Cores::start(&shared)?;
-    let mut interceptor = Interceptor::start(&config).await?;
-    interceptor.cover(&directory.addresses().collect::<Vec<_>>())?;
     let mut roster = Roster::new(&config);
     let public = Arc::new(Public {
         config_path: path.to_owned(),
@@ -84,23 +82,27 @@ pub(super) async fn run(path: &Path) -> Result<()> {
         policies,
         recordings,
         reload: ArcSwap::from_pointee(None),
-        intercept: ArcSwap::from_pointee(interceptor.status()),
+        intercept: interceptor.view(),
     });
     let source: Arc<dyn StatusSource> = Arc::clone(&public) as _;
     let control = Server::start(&public.config.load().control, source).await?;
     notify(Notice::Ready).context("NOTIFY_SOCKET cannot be told")?;
     tracing::info!(config = %path.display(), "serving");
-    loop {
+    let ended = loop {
         tokio::select! {
-            accepted = interceptor.accept() => dispatch(accepted, &interceptor, &roster, &public, &cores),
-            () = tokio::time::sleep_until(again.into()) => {
-                again = resolve(&mut addresses, &mut interceptor, &public).await;
+            accepted = interceptor.accept() => match accepted {
+                Ok(accepted) => dispatch(accepted, &roster, &public, &cores),
+                Err(error) => break Err(error),
+            },
+            Some(directory) = resolving.next() => {
+                interceptor.cover(directory.addresses().collect())?;
+                public.directory.store(Arc::new(directory));
             }
             _ = hangup.recv() => {
-                let reloaded = reload(path, &mut interceptor, &public, &mut generation).await;
+                let reloaded = reload(path, &interceptor, &public, &mut generation).await;
                 if reloaded.is_ok() {
                     roster = Roster::new(&public.config.load());
-                    again = resolve(&mut addresses, &mut interceptor, &public).await;
+                    resolving.configure(public.config.load_full());
                 }
                 let failed = reloaded.err().map(|error| format!("{error:#}"));
                 match &failed {
@@ -109,23 +111,23 @@ pub(super) async fn run(path: &Path) -> Result<()> {
                 }
                 public.reload.store(Arc::new(failed));
             }
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
         }
-        public.intercept.store(Arc::new(interceptor.status()));
-    }
+    };
     tracing::info!("stopping; labelled workloads are refused until it runs again, or `sluice detach`");
     if let Err(error) = notify(Notice::Stopping) {
         tracing::warn!(%error, "systemd cannot be told");
     }
+    resolving.stop().await;
     interceptor.stop().await;
     drop(control);
     cores.stop();
-    Ok(())
+    Ok(ended?)
 }
 
-fn dispatch(accepted: Accepted, interceptor: &Interceptor, roster: &Roster, public: &Public, cores: &Cores) {
-    let workload = interceptor.workload(accepted.label).and_then(|name| roster.get(&name).cloned());
+fn dispatch(accepted: Accepted, roster: &Roster, public: &Public, cores: &Cores) {
+    let workload = public.intercept.workload(accepted.label).and_then(|name| roster.get(&name).cloned());
     let Some(workload) = workload else {
         // Dropping it closes it.
         tracing::warn!(client = %accepted.client.0, "a connection was closed: its workload is not configured any more");
@@ -138,16 +140,7 @@ fn dispatch(accepted: Accepted, interceptor: &Interceptor, roster: &Roster, publ
     cores.assign(Assignment { accepted, workload, resource });
 }
 
-async fn resolve(addresses: &mut Addresses, interceptor: &mut Interceptor, public: &Public) -> Instant {
-    let (directory, again) = addresses.directory(&public.config.load()).await;
-    if let Err(error) = interceptor.cover(&directory.addresses().collect::<Vec<_>>()) {
-        tracing::error!(%error, "the kernel does not take the resources' new addresses");
-    }
-    public.directory.store(Arc::new(directory));
-    again
-}
-
-async fn reload(path: &Path, interceptor: &mut Interceptor, public: &Public, generation: &mut u64) -> Result<()> {
+async fn reload(path: &Path, interceptor: &Interceptor, public: &Public, generation: &mut u64) -> Result<()> {
     let next = generation.saturating_add(1);
     let (config, policies) = read(path, next)?;
     let running = public.config.load();

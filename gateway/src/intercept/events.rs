@@ -1,0 +1,82 @@
+//! What the programs report: counted for ever, logged at a bounded rate.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use gateway_ebpf::{Event, Reason};
+
+use super::plan::address;
+use crate::access::Name;
+
+/// How many lines a second a workload can cause of one kind.
+const LINES: u64 = 5;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Writes events to the log, no more than [`LINES`] a second for each workload and reason.
+#[derive(Debug)]
+pub(super) struct EventLog {
+    since: Instant,
+    written: HashMap<(u32, Reason), u64>,
+}
+
+impl EventLog {
+    pub(super) fn new() -> Self {
+        EventLog { since: Instant::now(), written: HashMap::new() }
+    }
+
+    /// Logs one event, or counts it among those that are not.
+    pub(super) fn write(&mut self, event: &Event, reason: Reason, labels: &BTreeMap<u32, Name>) {
+        let so_far = self.written.entry((event.label, reason)).or_insert(0);
+        *so_far = so_far.saturating_add(1);
+        if *so_far > LINES && reason != Reason::GatewayDownOpen {
+            return;
+        }
+        let workload = labels.get(&event.label).map_or("unknown", |name| name);
+        let (to, reason_name) = (address(&event.destination), reason.name());
+        let (pid, uid, cgroup, netns, protocol) = (event.pid, event.uid, event.cgroup, event.netns, event.protocol);
+        match reason {
+            Reason::Redirected | Reason::NotCovered | Reason::Arrived => {
+                tracing::debug!(workload, reason = reason_name, %to, pid, uid, cgroup, netns, "connect");
+            }
+            Reason::GatewayDownOpen => {
+                tracing::warn!(workload, reason = reason_name, %to, pid, uid, cgroup, netns,
+                    "connected directly while the gateway was down");
+            }
+            Reason::CgroupLabelled => tracing::debug!(workload, cgroup, "a new cgroup was labelled"),
+            Reason::CgroupLost => tracing::error!(workload, cgroup, "a new cgroup's label could not be stored"),
+            Reason::EventLost => {}
+            _ => {
+                tracing::warn!(workload, reason = reason_name, %to, protocol, pid, uid, cgroup, netns, "refused");
+            }
+        }
+    }
+
+    /// Once a second: says how many lines were left out.
+    pub(super) fn tick(&mut self, labels: &BTreeMap<u32, Name>) {
+        if self.since.elapsed() < SECOND {
+            return;
+        }
+        self.since = Instant::now();
+        for ((label, reason), count) in self.written.drain() {
+            let more = count.saturating_sub(LINES);
+            let quiet = matches!(
+                reason,
+                Reason::Redirected
+                    | Reason::NotCovered
+                    | Reason::CgroupLabelled
+                    | Reason::Arrived
+                    | Reason::GatewayDownOpen
+            );
+            if more > 0 && !quiet {
+                let workload = labels.get(&label).map_or("unknown", |name| name);
+                tracing::warn!(
+                    workload,
+                    reason = reason.name(),
+                    more,
+                    "further events of this kind in the last second"
+                );
+            }
+        }
+    }
+}
