@@ -355,3 +355,157 @@ fn a_peer_that_breaks_the_protocol_is_told_and_costs_nobody_else() -> Result<()>
     assert_eq!(fixture.psql(&["select 1"])?, "1\n");
     Ok(())
 }
+
+/// The protocol by hand: what no client library sends.
+struct Raw(std::net::TcpStream);
+
+impl Raw {
+    fn connect(fixture: &Fixture) -> Result<Self> {
+        let stream = std::net::TcpStream::connect(("127.0.0.1", fixture.door.port()))?;
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+        let mut raw = Self(stream);
+        let body = format!("\0\x03\0\0user\0x\0database\0{}\0\0", fixture.server.database());
+        raw.send(&[frame(b'_', body.as_bytes()).split_off(1)])?;
+        raw.ready(1)?;
+        Ok(raw)
+    }
+
+    /// All in one write.
+    fn send(&mut self, frames: &[Vec<u8>]) -> Result<()> {
+        use std::io::Write;
+        Ok(self.0.write_all(&frames.concat())?)
+    }
+
+    /// Everything up to so many ReadyForQuery, lossily.
+    fn ready(&mut self, mut count: usize) -> Result<String> {
+        use std::io::Read;
+        let mut seen = Vec::new();
+        while count > 0 {
+            let mut head = [0; 5];
+            self.0.read_exact(&mut head).with_context(|| String::from_utf8_lossy(&seen).into_owned())?;
+            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+            let mut body = vec![0; usize::try_from(length)?.saturating_sub(4)];
+            self.0.read_exact(&mut body)?;
+            seen.push(head[0]);
+            seen.extend_from_slice(&body);
+            count -= usize::from(head[0] == b'Z');
+        }
+        Ok(String::from_utf8_lossy(&seen).into_owned())
+    }
+}
+
+fn frame(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut frame = vec![tag];
+    frame.extend_from_slice(&u32::try_from(body.len() + 4).unwrap_or(0).to_be_bytes());
+    frame.extend_from_slice(body);
+    frame
+}
+
+fn query(text: &str) -> Vec<u8> {
+    frame(b'Q', format!("{text}\0").as_bytes())
+}
+
+fn parse(name: &str, text: &str) -> Vec<u8> {
+    frame(b'P', format!("{name}\0{text}\0\0\0").as_bytes())
+}
+
+/// Bind and Execute of the unnamed portal.
+fn run_statement(name: &str) -> Vec<u8> {
+    let bind = frame(b'B', format!("\0{name}\0\0\0\0\0\0\0").as_bytes());
+    [bind, frame(b'E', b"\0\0\0\0\0")].concat()
+}
+
+fn sync() -> Vec<u8> {
+    frame(b'S', b"")
+}
+
+#[test]
+fn a_name_that_the_server_would_not_give_away_keeps_its_meaning() -> Result<()> {
+    let fixture = Fixture::guarded("names")?;
+    fixture.admin("insert into logs values ('kept')")?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[parse("a", "delete from logs"), parse("b", "select ssn from users"), sync()])?;
+    raw.ready(1)?;
+    // The server refuses to make `a` again: what runs next is still the first.
+    raw.send(&[parse("a", "select 1"), sync(), run_statement("a"), sync()])?;
+    let said = raw.ready(2)?;
+    assert!(said.contains("42P05") && said.contains("a delete names its rows"), "{said}");
+    raw.send(&[parse("b", "select 1"), sync(), run_statement("b"), sync()])?;
+    let said = raw.ready(2)?;
+    assert!(said.contains("*******6789") && !said.contains("123-45"), "{said}");
+    assert_eq!(fixture.admin("select count(*) from logs")?.trim(), "1");
+    Ok(())
+}
+
+#[test]
+fn a_statement_is_read_by_what_the_one_before_it_in_the_pipeline_changes() -> Result<()> {
+    let fixture = Fixture::guarded("pipelined")?;
+    fixture.admin(&format!(
+        "create schema other; grant usage on schema other to {role}; create table other.users (ssn text);
+         grant all on other.users to {role}",
+        role = fixture.server.role()
+    ))?;
+    for begin in ["select 1", "begin"] {
+        let mut raw = Raw::connect(&fixture)?;
+        raw.send(&[query(begin), query("set search_path = other"), query("select ssn from users")])?;
+        raw.ready(3)?;
+        raw.send(&[query("set search_path = public"), query("select ssn from users")])?;
+        let said = raw.ready(2)?;
+        assert!(said.contains("*******6789") && !said.contains("123-45"), "{begin}: {said}");
+        raw.send(&[query("set search_path = other")])?;
+        raw.ready(1)?;
+        // No Sync between: nobody can ask the server meanwhile.
+        raw.send(&[parse("", "set search_path = public"), run_statement(""), parse("", "select ssn from users")])?;
+        raw.send(&[run_statement(""), sync()])?;
+        let said = raw.ready(1)?;
+        assert!(!said.contains("123-45"), "{begin}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_transaction_renamed_is_masked_in_it() -> Result<()> {
+    let policy = POLICY.replace("\"sql.create\"]", "\"sql.create\", Action::\"sql.alter\"]");
+    let fixture = Fixture::new("renamed", &policy, SENSITIVE)?;
+    fixture.admin(&format!("alter table users owner to {0}; alter table logs owner to {0}", fixture.server.role()))?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("select line from logs"), query("begin")])?;
+    raw.ready(2)?;
+    for statement in [
+        "alter table logs rename to gone",
+        "alter table users rename to logs",
+        "alter table logs rename column ssn to line",
+        "select line from logs",
+        "select id from logs",
+    ] {
+        raw.send(&[query(statement)])?;
+        let said = raw.ready(1)?;
+        assert!(!said.contains("123-45"), "{statement}: {said}");
+    }
+    raw.send(&[query("rollback"), query("select ssn from users")])?;
+    let said = raw.ready(2)?;
+    assert!(said.contains("*******6789"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_copy_begun_by_the_extended_protocol_ends_in_order() -> Result<()> {
+    let fixture = Fixture::open("copied")?;
+    for wait in [false, true] {
+        let mut raw = Raw::connect(&fixture)?;
+        raw.send(&[parse("", "copy logs from stdin"), run_statement(""), sync()])?;
+        if wait {
+            // The server says that it takes data, and no more.
+            let mut byte = [0; 1];
+            while byte != *b"G" {
+                std::io::Read::read_exact(&mut raw.0, &mut byte)?;
+            }
+            std::io::Read::read_exact(&mut raw.0, &mut [0; 9])?;
+        }
+        raw.send(&[frame(b'd', b"a line\n"), frame(b'c', b""), sync(), query("select count(*) from logs")])?;
+        let said = raw.ready(2)?;
+        assert!(said.contains("COPY 1") && said.contains("SELECT 1"), "{wait}: {said}");
+    }
+    assert_eq!(fixture.admin("select count(*) from logs")?.trim(), "2");
+    Ok(())
+}

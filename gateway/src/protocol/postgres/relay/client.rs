@@ -6,7 +6,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::errors::{self, Candour};
 use super::message::{Bind, Bound, Fields, Head, MAX_WHOLE, Malformed, head, split};
-use super::queue::{MAX_OWED, Owed, Portal, Running, Statement};
+use super::queue::{MAX_OWED, Namespace, Owed, Portal, Running, Statement};
 use super::{MAX_OUTPUT, Relay, RelayError};
 use crate::access::{Action, FunctionName, Object};
 use crate::guard::{self, Outcome, Parameter, Prepared, Verdict};
@@ -21,6 +21,7 @@ impl Relay {
     /// Takes as many of the client's messages as can be taken now.
     pub(super) async fn take_client(&mut self) -> Result<(), RelayError> {
         loop {
+            self.queue.drop_copy_ends();
             if self.terminated || self.queue.owed.len() >= MAX_OWED || self.server.output.len() >= MAX_OUTPUT {
                 return Ok(());
             }
@@ -46,13 +47,30 @@ impl Relay {
             }
             if matches!(head.tag, b'Q' | b'B' | b'E' | b'F') && !self.skipping {
                 self.refresh().await?;
-                if self.outdated() && self.settles() {
+                if (self.outdated() || self.queue.unsettled > 0) && self.settles() {
                     // What it is to be read by will be known when the server has answered.
                     return Ok(());
                 }
             }
+            if !self.skipping && self.is_uncertain(head) {
+                return Ok(());
+            }
             let message = split(&mut self.client.input, head);
             self.message(head, message)?;
+        }
+    }
+
+    /// Whether the message at the front of the input speaks of a name that the server is still to confirm.
+    fn is_uncertain(&self, head: Head) -> bool {
+        let mut fields = Fields::of(self.client.input.get(..head.whole).unwrap_or_default());
+        // A body that cannot be read is an error of its own, later.
+        match head.tag {
+            b'E' => fields.text().is_ok_and(|portal| self.queue.uncertain(Namespace::Portals, portal)),
+            b'B' => {
+                fields.text().is_ok_and(|portal| self.queue.uncertain(Namespace::Portals, portal))
+                    || fields.text().is_ok_and(|name| self.queue.uncertain(Namespace::Statements, name))
+            }
+            _ => false,
         }
     }
 
@@ -64,8 +82,8 @@ impl Relay {
 
     /// What a statement is read by. Where something changed that could not be asked about yet, nothing is known of any name.
     fn view(&self) -> (Arc<Catalog>, Settings) {
-        // In a transaction, what was known before it is still known; what it made is not.
-        if self.settings_outdated {
+        // In a transaction that changed no name, what was known before it is still known.
+        if self.settings_outdated || self.queue.unsettled > 0 || (self.catalog_outdated && self.catalog_touched) {
             let database = Arc::clone(&self.database);
             let any_sensitive = self.catalog.any_sensitive;
             (Arc::new(Catalog { database, any_sensitive, ..Catalog::default() }), Settings::default())
@@ -98,9 +116,15 @@ impl Relay {
                 let statement = fields.u8().map_err(RelayError::Client)? == b'S';
                 Owed::Close { statement, name: fields.text().map_err(RelayError::Client)?.into() }
             }
+            b'S' if self.copying => {
+                self.server.output.extend_from_slice(&message);
+                return Ok(());
+            }
             b'S' => Owed::Sync,
             b'F' => return self.function(message),
+            b'c' | b'f' if !self.copying && !self.queue.owed.is_empty() => Owed::CopyEnd,
             b'H' | b'c' | b'f' => {
+                self.copying &= head.tag == b'H';
                 self.server.output.extend_from_slice(&message);
                 return Ok(());
             }
@@ -144,23 +168,20 @@ impl Relay {
         Ok(())
     }
 
-    fn started(&self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Prepared) -> Running {
+    fn started(&mut self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Prepared) -> Running {
         let analysis = &prepared.analysis;
         let candour = if *plan == Plan::Pass { self.candour() } else { Candour::Code };
-        Running {
+        let running = Running {
             command,
             plan,
             candour,
             outcome: Outcome::default(),
-            changes_catalog: analysis.changes_catalog,
-            changes_settings: analysis.changes_settings || self.may_undo(&prepared.text),
+            changes_catalog: analysis.changes_catalog || (self.catalog_touched && undoes(&prepared.text)),
+            changes_settings: analysis.changes_settings || (self.settings_touched && undoes(&prepared.text)),
             renames: renames(prepared),
-        }
-    }
-
-    /// Whether a statement may take back what the transaction changed.
-    fn may_undo(&self, text: &str) -> bool {
-        self.settings_touched && text.to_ascii_lowercase().contains("rollback")
+        };
+        self.queue.unsettled = self.queue.unsettled.saturating_add(usize::from(running.unsettles()));
+        running
     }
 
     fn parse(&mut self, message: BytesMut) -> Result<(), RelayError> {
@@ -177,7 +198,10 @@ impl Relay {
 
     fn bind(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let bind = Bind::parse(message).map_err(RelayError::Client)?;
-        let prepared = match self.queue.statement(&bind.statement).cloned() {
+        // In the middle of a batch nobody can wait: what the name means afterwards is not known.
+        let known =
+            self.queue.statement(&bind.statement).filter(|_| self.queue.unsettled == 0 || bind.statement.is_empty());
+        let prepared = match known.cloned() {
             Some(statement) => self.prepare(&statement.text.value),
             None => {
                 let name = String::from_utf8_lossy(&bind.statement).into_owned();
@@ -288,10 +312,16 @@ impl Relay {
     }
 }
 
+/// Whether a statement may take back what the transaction changed.
+fn undoes(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("rollback")
+}
+
 /// Whether a statement may make one by a name that a Parse gave: SQL's own PREPARE shares its names with the protocol.
 fn renames(prepared: &Prepared) -> bool {
+    let text = prepared.text.to_ascii_lowercase();
     prepared.analysis.effects.iter().any(|effect| effect.action == Action::SqlUnknown)
-        || prepared.text.to_ascii_lowercase().contains("prepare")
+        || ["prepare", "deallocate", "discard", "declare", "close"].iter().any(|word| text.contains(word))
 }
 
 fn parameter(bound: &Bound) -> Parameter<'_> {

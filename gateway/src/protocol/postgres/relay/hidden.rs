@@ -33,7 +33,10 @@ impl Relay {
         if self.kind == BackendKind::WalSender {
             return Ok(());
         }
-        if !self.catalog_outdated && self.slot.fresh().is_none_or(|fresh| !Arc::ptr_eq(&fresh, &self.catalog)) {
+        if !self.catalog_outdated
+            && !self.catalog_touched
+            && self.slot.fresh().is_none_or(|fresh| !Arc::ptr_eq(&fresh, &self.catalog))
+        {
             self.catalog_outdated = true;
         }
         if !self.outdated() || !self.idle() || self.status == b'E' {
@@ -45,10 +48,11 @@ impl Relay {
             let path = rows.first().and_then(|row| row.first()).cloned().flatten();
             self.learn_path(&path.unwrap_or_default())?;
         }
-        if self.catalog_outdated && self.status == b'I' {
+        // Within a transaction only what the transaction itself changed is asked for: it has its snapshot then.
+        if self.catalog_outdated && (self.status == b'I' || self.catalog_touched) {
             self.catalog = match self.slot.fresh() {
-                Some(catalog) => catalog,
-                None => self.read_catalog().await?,
+                Some(catalog) if !self.catalog_touched => catalog,
+                _ => self.read_catalog().await?,
             };
             self.catalog_outdated = false;
         }
@@ -66,7 +70,9 @@ impl Relay {
         };
         let path = self.settings.search_path.as_deref().unwrap_or_default().to_vec();
         let catalog = Arc::new(build(&answers, &self.resource, &self.database, path, generation));
-        self.slot.store(&catalog);
+        if !self.catalog_touched {
+            self.slot.store(&catalog);
+        }
         Ok(catalog)
     }
 

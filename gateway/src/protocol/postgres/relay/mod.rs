@@ -118,6 +118,10 @@ struct Relay {
     settings_outdated: bool,
     /// Whether a transaction changed settings that its end may undo.
     settings_touched: bool,
+    /// Whether a transaction changed the catalog: until its end, nobody else sees that.
+    catalog_touched: bool,
+    /// Whether the server takes COPY data: it ignores Sync then.
+    copying: bool,
     /// Which kind of backend answers.
     kind: BackendKind,
     /// Transaction status of the last ReadyForQuery: `I`, `T` or `E`.
@@ -158,6 +162,8 @@ pub(super) async fn relay(established: Established, services: &Services) {
         settings_outdated: kind == BackendKind::Ordinary,
         kind,
         settings_touched: false,
+        catalog_touched: false,
+        copying: false,
         status: b'I',
         skipping: false,
         terminated: false,

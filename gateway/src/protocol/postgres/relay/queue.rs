@@ -29,6 +29,13 @@ pub(super) struct Running {
     pub(super) renames: bool,
 }
 
+impl Running {
+    /// Whether what names mean is only known when it is over.
+    pub(super) fn unsettles(&self) -> bool {
+        self.changes_catalog || self.changes_settings || self.renames
+    }
+}
+
 /// A statement as a Parse made it. It is analysed when it is bound: what its names stand for may change until then.
 #[derive(Clone, Debug)]
 pub(super) struct Statement {
@@ -79,6 +86,33 @@ pub(super) enum Owed {
     Poison { error: BytesMut, simple: bool },
     /// For a FunctionCall: anything up to ReadyForQuery.
     Function(Box<Running>),
+    /// For a CopyDone or CopyFail that came before the server said that it takes COPY data: nothing.
+    CopyEnd,
+}
+
+impl Owed {
+    /// Whether an error before it ends here: what comes later is read by the server again.
+    fn ends_batch(&self) -> bool {
+        matches!(self, Owed::Sync | Owed::Query(_) | Owed::Function(_) | Owed::Poison { simple: true, .. })
+    }
+}
+
+/// Which names are meant: statements and portals have their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Namespace {
+    Statements,
+    Portals,
+}
+
+/// What the server does with what the client sent before it knew that COPY begins.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum CopyBegins {
+    /// The client has sent the end of its data already.
+    Ended,
+    /// It will.
+    Open,
+    /// It sent what the server takes for an error in the data.
+    OutOfOrder,
 }
 
 /// How many answers may be outstanding before the client has to wait.
@@ -102,9 +136,54 @@ pub(super) struct Queue {
     /// The columns of the Execute whose rows come now.
     pub(super) columns: Option<Columns>,
     held: Rc<Cell<usize>>,
+    /// How many commands that may change what names mean are outstanding.
+    pub(super) unsettled: usize,
 }
 
 impl Queue {
+    /// Whether a name's meaning depends on an answer that is outstanding. A message that fails takes the rest of its batch with
+    /// it, so within one a name is what the batch made it; beyond, the server may have kept an older one.
+    pub(super) fn uncertain(&self, namespace: Namespace, name: &[u8]) -> bool {
+        let mut later = false;
+        for owed in self.owed.iter().rev() {
+            later |= owed.ends_batch();
+            let touches = match owed {
+                Owed::Parse { name: made, .. } => namespace == Namespace::Statements && **made == *name,
+                Owed::Bind { name: made, .. } => namespace == Namespace::Portals && **made == *name,
+                Owed::Close { statement, name: closed } => {
+                    *statement == (namespace == Namespace::Statements) && **closed == *name
+                }
+                _ => false,
+            };
+            if later && touches {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The server takes COPY data for the command in front: it ignores every Sync up to the data's end.
+    pub(super) fn copy_begins(&mut self) -> CopyBegins {
+        while let Some(next) = self.owed.get(1) {
+            match next {
+                Owed::Sync => drop(self.owed.remove(1)),
+                Owed::CopyEnd => {
+                    self.owed.remove(1);
+                    return CopyBegins::Ended;
+                }
+                _ => return CopyBegins::OutOfOrder,
+            }
+        }
+        CopyBegins::Open
+    }
+
+    /// Drops the marks of ends that no COPY waited for.
+    pub(super) fn drop_copy_ends(&mut self) {
+        while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
+            self.owed.pop_front();
+        }
+    }
+
     /// Counts `size` bytes for as long as `value` is kept; `None`: the session has as many as it may.
     pub(super) fn hold<T>(&self, value: T, size: usize) -> Option<Rc<Held<T>>> {
         let size = size.saturating_add(OVERHEAD);

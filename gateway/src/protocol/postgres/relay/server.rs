@@ -2,7 +2,7 @@
 
 use super::errors::{Candour, sqlstate, told};
 use super::message::{Fields, Head, MAX_WHOLE, Malformed, head, split};
-use super::queue::{Owed, Running};
+use super::queue::{CopyBegins, Owed, Running};
 use super::rows::Columns;
 use super::{MAX_OUTPUT, Relay, RelayError};
 use crate::mask::Plan;
@@ -33,6 +33,7 @@ impl Relay {
                 return Ok(());
             }
             let message = split(&mut self.server.input, head);
+            self.queue.drop_copy_ends();
             self.answer(head.tag, &message)?;
         }
     }
@@ -113,7 +114,14 @@ impl Relay {
                 return Ok(());
             }
             b'A' => {}
-            b'G' | b'H' | b'W' | b'c' | b'V' if self.running().is_some() => {}
+            b'G' if self.running().is_some() => match self.queue.copy_begins() {
+                CopyBegins::Ended => {}
+                CopyBegins::Open => self.copying = true,
+                CopyBegins::OutOfOrder => {
+                    return Err(RelayError::Client(Malformed("another message where COPY data was due")));
+                }
+            },
+            b'H' | b'W' | b'c' | b'V' if self.running().is_some() => {}
             _ => return Err(UNASKED),
         }
         self.client.output.extend_from_slice(message);
@@ -158,6 +166,7 @@ impl Relay {
         let words = if tag == b'C' { Fields::of(message).text().map_err(RelayError::Server)? } else { b"" };
         let words = String::from_utf8_lossy(words).into_owned();
         self.queue.columns = None;
+        self.copying = false;
         match self.queue.owed.front_mut() {
             Some(Owed::Query(running)) => running.outcome.tag = words,
             Some(Owed::Execute(_)) => {
@@ -173,9 +182,11 @@ impl Relay {
 
     /// A command is over: what it may have changed has to be learnt again.
     fn finished(&mut self, running: Running) {
+        self.queue.unsettled = self.queue.unsettled.saturating_sub(usize::from(running.unsettles()));
         let Running { command, outcome, changes_catalog, changes_settings, renames, .. } = running;
         if changes_catalog {
             self.catalog_outdated = true;
+            self.catalog_touched = true;
             self.slot.outdate();
         }
         if renames {
@@ -190,6 +201,7 @@ impl Relay {
 
     fn failed(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let code = sqlstate(message);
+        self.copying = false;
         self.queue.columns = None;
         let candour = self.candour();
         match self.queue.owed.front_mut() {
@@ -243,6 +255,12 @@ impl Relay {
         if self.status == b'I' {
             // Portals end with their transaction, and SET LOCAL does.
             self.queue.portals.clear();
+            if self.catalog_touched {
+                // From now on others see it, or it was undone.
+                self.catalog_touched = false;
+                self.catalog_outdated = true;
+                self.slot.outdate();
+            }
             if self.settings_touched {
                 self.settings_touched = false;
                 self.settings_outdated = true;
