@@ -55,13 +55,15 @@ fn text(row: &Row, at: usize) -> Option<&str> {
     row.get(at)?.as_deref()
 }
 
-/// Builds a catalog; a row that cannot be read makes it one that is not whole.
+/// Builds a catalog; a row that cannot be read makes it one that is not whole. What had a tag in `previous` keeps it: a
+/// tag binds to the object, whatever that is called since.
 pub(super) fn build(
     answers: &Answers,
     resource: &Resource,
     database: &Name,
     search_path: Vec<Name>,
     generation: u64,
+    previous: Option<&Catalog>,
 ) -> Catalog {
     let mut catalog = Catalog {
         generation,
@@ -138,8 +140,28 @@ pub(super) fn build(
             _ => catalog.complete = false,
         }
     }
+    if let Some(previous) = previous {
+        keep_tags(&mut catalog, previous, resource);
+    }
     inherit(&mut catalog);
     catalog
+}
+
+/// Gives every object that was there before the tags that it had, as far as the operator still uses them.
+fn keep_tags(catalog: &mut Catalog, previous: &Catalog, resource: &Resource) {
+    let used = |tags: &Tags| {
+        let used = |tag: &&Name| resource.sensitive.iter().any(|line| line.tags.contains(*tag));
+        Tags::new(tags.iter().filter(used).cloned())
+    };
+    for relation in catalog.relations.values_mut() {
+        let Some(before) = previous.relations.get(&relation.oid) else { continue };
+        relation.tags = relation.tags.union(&used(&before.tags));
+        for column in &mut relation.columns {
+            if let Some(before) = before.columns.iter().find(|before| before.number == column.number) {
+                column.tags = column.tags.union(&used(&before.tags));
+            }
+        }
+    }
 }
 
 /// What a child's columns get from its parents' of the same name.
@@ -222,6 +244,8 @@ pub(crate) struct Catalogs(Mutex<HashMap<(Name, Name), Arc<Slot>>>);
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     current: ArcSwapOption<(Arc<Catalog>, Instant)>,
+    /// The newest there has been, however old: the tags that objects had.
+    last: ArcSwapOption<Catalog>,
     generation: AtomicU64,
 }
 
@@ -245,6 +269,11 @@ impl Slot {
         (at.elapsed() < MAX_AGE).then(|| Arc::clone(catalog))
     }
 
+    /// The newest catalog there has been.
+    pub(super) fn last(&self) -> Option<Arc<Catalog>> {
+        self.last.load_full()
+    }
+
     /// Every session has to read the catalog again: one of them changed the database.
     pub(super) fn outdate(&self) {
         self.current.store(None);
@@ -256,6 +285,7 @@ impl Slot {
     }
 
     pub(super) fn store(&self, catalog: &Arc<Catalog>) {
+        self.last.store(Some(Arc::clone(catalog)));
         self.current.store(Some(Arc::new((Arc::clone(catalog), Instant::now()))));
     }
 }

@@ -69,7 +69,9 @@ impl Relay {
             functions: self.ask(FUNCTIONS).await?,
         };
         let path = self.settings.search_path.as_deref().unwrap_or_default().to_vec();
-        let catalog = Arc::new(build(&answers, &self.resource, &self.database, path, generation));
+        let previous = if self.catalog_touched { Some(Arc::clone(&self.catalog)) } else { self.slot.last() };
+        let previous = previous.as_deref();
+        let catalog = Arc::new(build(&answers, &self.resource, &self.database, path, generation, previous));
         if !self.catalog_touched {
             self.slot.store(&catalog);
         }
