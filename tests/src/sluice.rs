@@ -135,13 +135,15 @@ impl Sluice {
         Ok(sluice)
     }
 
-    /// Writes the configuration and starts the daemon with the server's password in its environment.
+    /// Writes the configuration and starts the daemon, with the server's password in its environment where there is one.
     ///
     /// # Errors
     /// As [`Sluice::prepare`] and [`Sluice::run`].
-    pub fn start(setup: &Setup, server: &Postgres) -> Result<Self> {
+    pub fn start<'a>(setup: &Setup, server: impl Into<Option<&'a Postgres>>) -> Result<Self> {
         let mut sluice = Self::prepare(setup)?;
-        sluice.env("UPSTREAM_PASSWORD", server.password());
+        if let Some(server) = server.into() {
+            sluice.env("UPSTREAM_PASSWORD", server.password());
+        }
         sluice.run()?;
         Ok(sluice)
     }

@@ -1,0 +1,225 @@
+//! Every known way around the gateway, tried by a labelled process and watched at the other host. Each is tried by an
+//! unlabelled process as well: a way that leads nowhere proves nothing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::{Cgroup, Netns, Place, Process, Setup, Sluice, Sniffer, eventually, run};
+
+/// A way, what stops it, and how the kernel side counts that.
+struct Row {
+    way: &'static str,
+    /// The program that stops it, for the reader.
+    stopped_by: &'static str,
+    /// The counter that grows. The gateway itself refuses what is redirected: the destination is unlisted.
+    counter: &'static str,
+    /// What the sniffer looks for; `PORT` is the row's.
+    seen_as: &'static str,
+    /// Whether the process begins in the other cgroup and moves.
+    begins_outside: bool,
+}
+
+const fn row(way: &'static str, stopped_by: &'static str, counter: &'static str) -> Row {
+    Row { way, stopped_by, counter, seen_as: "port PORT", begins_outside: false }
+}
+
+const TABLE: [Row; 27] = [
+    row("tcp4", "connect4", "redirected"),
+    row("tcp6", "connect6", "redirected"),
+    row("tcp_mapped", "connect6", "redirected"),
+    row("tcp_nonblocking", "connect4", "redirected"),
+    row("tcp_bound", "connect4", "redirected"),
+    row("tcp_bound_address", "connect4", "redirected"),
+    row("tcp_device", "connect4", "redirected"),
+    row("fastopen", "connect4", "redirected"),
+    row("fastopen6", "connect6", "redirected"),
+    row("fastopen_connect", "connect4", "redirected"),
+    row("mptcp", "connect4", "redirected"),
+    row("again", "connect4", "redirected"),
+    row("repair", "connect4", "redirected"),
+    row("uring_connect", "connect4", "redirected"),
+    row("uring_sqpoll", "connect4", "redirected"),
+    row("udp4", "sendmsg4", "udp"),
+    row("udp6", "sendmsg6", "udp"),
+    row("udp_mapped", "sendmsg4", "udp"),
+    row("udp_connected", "connect4", "udp"),
+    row("udp6_connected", "connect6", "udp"),
+    Row { seen_as: "ip proto 136", ..row("udplite", "sock_create", "protocol") },
+    row("raw_udp", "sock_create", "protocol"),
+    row("raw_tcp", "sock_create", "protocol"),
+    Row { begins_outside: true, ..row("made_outside", "connect4, by the task's label", "redirected") },
+    row("made_inside", "connect4, by the socket's label", "redirected"),
+    row("udp_made_inside", "sendmsg4, by the socket's label", "udp"),
+    row("given_away", "connect4, by the socket's label", "redirected"),
+];
+
+const POLICY: &str = "@id(\"none\") forbid (principal, action, resource);";
+
+fn ways() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bypass/ways.py")
+}
+
+struct Try<'a> {
+    far: &'a Netns,
+    way: &'a str,
+    port: u16,
+}
+
+impl Try<'_> {
+    /// What the process says of it, begun in `place`; where the way moves, to `move_to`.
+    fn from(&self, place: &Place, move_to: &Cgroup) -> Result<String> {
+        let mut python = place.command("/usr/bin/python3");
+        python.arg(ways()).arg(self.way).args([self.far.v4()?.to_string(), self.far.v6()?.to_string()]);
+        python.arg(self.port.to_string()).arg(move_to.path());
+        run(&mut python)?.success().with_context(|| self.way.to_owned())
+    }
+}
+
+fn setup(cgroup: &str) -> Setup {
+    Setup {
+        // A resource elsewhere: to the gateway every destination here is unlisted.
+        body: format!(
+            "{}\n[resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n",
+            Setup::workload("job", cgroup)
+        ),
+        policies: vec![("policy.cedar".to_owned(), POLICY.to_owned())],
+        ..Setup::default()
+    }
+}
+
+fn counted(sluice: &Sluice, counter: &str) -> Result<u64> {
+    let status = sluice.json(&["status", "--json"])?;
+    status["intercept"]["events"][counter].as_u64().with_context(|| format!("no counter {counter}: {status}"))
+}
+
+#[test]
+fn no_way_around_the_gateway_reaches_the_other_host() -> Result<()> {
+    let far = Netns::new("far")?;
+    let sniffer = Sniffer::start(&far)?;
+    let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
+    let mut sluice = Sluice::start(&setup(job.name()), None)?;
+    sluice.quiet();
+    let mut table = String::new();
+    for (row, port) in TABLE.iter().zip(7001_u16..) {
+        let filter = row.seen_as.replace("PORT", &port.to_string());
+        let attempt = Try { far: &far, way: row.way, port };
+        // made_outside moves in; the others that move, move out.
+        let (begin, end) = if row.begins_outside { (&other, &job) } else { (&job, &other) };
+        let before = counted(&sluice, row.counter)?;
+        let said = attempt.from(&Place::here().cgroup(begin), end)?;
+        let packets = sniffer.count(&filter)?;
+        assert_eq!(packets, 0, "{}: {said}\n{}", row.way, sniffer.packets(&filter)?);
+        let grown = eventually(Duration::from_secs(3), || counted(&sluice, row.counter).is_ok_and(|n| n > before));
+        assert!(grown, "{}: {} should have stopped it and counted `{}`: {said}", row.way, row.stopped_by, row.counter);
+        // The same by a process that has no label.
+        attempt.from(&Place::here().cgroup(&other), &other)?;
+        let control = sniffer.count(&filter)?;
+        assert!(control > 0, "{} leads nowhere, labelled or not", row.way);
+        table.push_str(&format!("{:20} {:34} 0 packets, {control} without a label\n", row.way, row.stopped_by));
+    }
+    println!("{table}");
+    Ok(())
+}
+
+#[test]
+fn a_ping_socket_is_not_made() -> Result<()> {
+    let far = Netns::new("far")?;
+    let near = Netns::beside("near", &far)?;
+    let sniffer = Sniffer::start(&far)?;
+    let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
+    let sluice = Sluice::start(&setup(job.name()), None)?;
+    // Whether a group may use them is set by namespace.
+    let mut allow = Place::here().netns(&near).command("sysctl");
+    run(allow.args(["-q", "-w", "net.ipv4.ping_group_range=0 0"]))?.success()?;
+    let attempt = Try { far: &far, way: "ping", port: 1 };
+    let before = counted(&sluice, "protocol")?;
+    let said = attempt.from(&Place::here().cgroup(&job).netns(&near), &other)?;
+    assert_eq!(sniffer.count("icmp")?, 0, "{said}");
+    assert!(eventually(Duration::from_secs(3), || counted(&sluice, "protocol").is_ok_and(|n| n > before)), "{said}");
+    attempt.from(&Place::here().cgroup(&other).netns(&near), &other)?;
+    assert!(sniffer.count("icmp")? > 0);
+    Ok(())
+}
+
+#[test]
+fn local_services_are_no_way_around_either() -> Result<()> {
+    let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
+    let sluice = Sluice::start(&setup(job.name()), None)?;
+    let serve = "import socket\ns = socket.create_server(('::', 0), family=socket.AF_INET6, dualstack_ipv6=True)\n\
+                 print(s.getsockname()[1], flush=True)\nwhile True:\n    c, _ = s.accept()\n    c.sendall(b'local')\n    c.close()\n";
+    let log = tempfile::NamedTempFile::new()?;
+    let mut server = Process::start(Place::here().command("/usr/bin/python3").args(["-u", "-c", serve]), log.path())?;
+    server.ready("a local server", Duration::from_secs(10), || {
+        std::fs::read_to_string(log.path()).is_ok_and(|text| text.ends_with('\n'))
+    })?;
+    let port: u16 = server.output().trim().parse()?;
+    let reads = |cgroup: &Cgroup, host: &str, port: u16| {
+        let script = format!(
+            "import socket\ntry:\n    s = socket.create_connection(('{host}', {port}), 5)\n    print(s.recv(9))\nexcept OSError as e:\n    print(e)\n"
+        );
+        run(Place::here().cgroup(cgroup).command("/usr/bin/python3").args(["-c", &script]))?.success()
+    };
+    for host in ["127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"] {
+        assert!(reads(&other, host, port)?.contains("local"), "{host}");
+        assert!(!reads(&job, host, port)?.contains("local"), "{host}");
+    }
+    // Nor is the gateway's own listener, which only knows whom the kernel has sent.
+    let status = sluice.json(&["status", "--json"])?;
+    for address in status["intercept"]["listeners"][0]["addresses"].as_array().context("no addresses")? {
+        let address: std::net::SocketAddr = address.as_str().context("no text")?.parse()?;
+        let before = counted(&sluice, "listener_by_hand")?;
+        assert!(reads(&job, &address.ip().to_string(), address.port())?.contains("refused"));
+        let counted = || counted(&sluice, "listener_by_hand").is_ok_and(|n| n > before);
+        assert!(eventually(Duration::from_secs(3), counted));
+        assert_eq!(reads(&other, &address.ip().to_string(), address.port())?.trim(), "b''", "closed, and told nothing");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_namespace_of_the_workloads_own_making_is_no_way_out() -> Result<()> {
+    let far = Netns::new("far")?;
+    let job = Cgroup::new("job")?;
+    let sluice = Sluice::start(&setup(job.name()), None)?;
+    let said = Try { far: &far, way: "other_namespace", port: 7100 }.from(&Place::here().cgroup(&job), &job)?;
+    assert!(said.contains("refused"), "{said}");
+    let counted = || counted(&sluice, "no_listener").is_ok_and(|n| n > 0);
+    assert!(eventually(Duration::from_secs(3), counted));
+    Ok(())
+}
+
+#[test]
+fn datagrams_go_where_they_are_allowed_and_answers_on_accepted_connections_pass() -> Result<()> {
+    let far = Netns::new("far")?;
+    let sniffer = Sniffer::start(&far)?;
+    let job = Cgroup::new("job")?;
+    let allowed = Setup {
+        intercept: format!("allow_udp = [\"{}:7200\", \"[{}]:7200\"]", far.v4()?, far.v6()?),
+        ..setup(job.name())
+    };
+    let _sluice = Sluice::start(&allowed, None)?;
+    for way in ["udp4", "udp6", "udp_mapped", "udp_connected", "udp6_connected"] {
+        let before = sniffer.count("udp port 7200")?;
+        Try { far: &far, way, port: 7200 }.from(&Place::here().cgroup(&job), &job)?;
+        assert!(sniffer.count("udp port 7200")? > before, "{way}");
+    }
+    // A server in a labelled workload is called from the other host.
+    let serve = "import socket\ns = socket.create_server(('', 0))\nprint(s.getsockname()[1], flush=True)\n\
+                 c, _ = s.accept()\nc.sendall(b'x' * 100000)\nc.close()\n";
+    let log = tempfile::NamedTempFile::new()?;
+    let mut server =
+        Process::start(Place::here().cgroup(&job).command("/usr/bin/python3").args(["-u", "-c", serve]), log.path())?;
+    server.ready("a labelled server", Duration::from_secs(10), || {
+        std::fs::read_to_string(log.path()).is_ok_and(|text| text.ends_with('\n'))
+    })?;
+    let call = format!(
+        "import socket\ns = socket.create_connection(('{}', {}), 10)\nn = 0\nwhile True:\n    b = s.recv(65536)\n    \
+         if not b: break\n    n += len(b)\nprint(n)\n",
+        far.host_v4()?,
+        server.output().trim()
+    );
+    let said = run(Place::here().netns(&far).command("/usr/bin/python3").args(["-c", &call]))?.success()?;
+    assert_eq!(said.trim(), "100000");
+    Ok(())
+}

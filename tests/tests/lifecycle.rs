@@ -1,0 +1,324 @@
+//! The daemon comes and goes; the guard stays until somebody detaches it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use harness::{
+    Auth, Cgroup, Finished, Netns, Place, Postgres, PostgresOptions, Process, Setup, Sluice, Sniffer, eventually, run,
+    unique,
+};
+
+const POLICY: &str = "@id(\"all\") permit (principal, action, resource);";
+
+struct Node {
+    sniffer: Sniffer,
+    server: Postgres,
+    job: Cgroup,
+    sluice: Sluice,
+    _netns: Netns,
+}
+
+impl Node {
+    fn start() -> Result<Self> {
+        Self::with(|setup| setup)
+    }
+
+    fn with(change: impl FnOnce(Setup) -> Setup) -> Result<Self> {
+        let netns = Netns::new("db")?;
+        let sniffer = Sniffer::start(&netns)?;
+        let server = Postgres::start(&netns, &PostgresOptions { auth: Auth::Scram, tls: true, settings: Vec::new() })?;
+        let job = Cgroup::new("job")?;
+        // The pattern also matches cgroups that the tests make later.
+        let pattern = format!("{}*", job.name());
+        let sluice = Sluice::start(&change(Setup::postgres(&pattern, &server, POLICY)), &server)?;
+        Ok(Self { sniffer, server, job, sluice, _netns: netns })
+    }
+
+    fn query(&self, cgroup: &Cgroup) -> Result<Finished> {
+        self.server.query(&Place::here().cgroup(cgroup), "select 41 + 1")
+    }
+
+    fn serves(&self, cgroup: &Cgroup) -> Result<()> {
+        let said = self.query(cgroup)?.success()?;
+        ensure!(said.trim() == "42", "{said}");
+        Ok(())
+    }
+
+    /// Nothing is served, and nothing gets through.
+    fn refuses(&self, cgroup: &Cgroup) -> Result<()> {
+        let before = self.sniffer.count("tcp port 5432")?;
+        let said = self.query(cgroup)?.failure()?;
+        ensure!(said.contains("Connection refused"), "{said}");
+        ensure!(self.sniffer.count("tcp port 5432")? == before, "packets got through");
+        Ok(())
+    }
+
+    /// Unlabelled processes reach the server as ever.
+    fn leaves_others_alone(&self) -> Result<()> {
+        let mut psql = self.server.psql(&Place::here());
+        psql.env("PGPASSWORD", self.server.password()).args(["-c", "select 1"]);
+        run(&mut psql)?.success()?;
+        Ok(())
+    }
+
+    fn later(&self, name: &str) -> Result<Cgroup> {
+        Cgroup::named(&format!("{}-{name}", self.job.name().trim_start_matches('/')))
+    }
+}
+
+#[test]
+fn without_a_daemon_labelled_workloads_are_refused_old_and_new_until_it_is_back() -> Result<()> {
+    let mut node = Node::start()?;
+    for (round, killed) in [(1, true), (2, false)] {
+        node.serves(&node.job)?;
+        if killed {
+            node.sluice.kill();
+        } else {
+            ensure!(node.sluice.terminate()?.success(), "SIGTERM ends it in order");
+        }
+        node.refuses(&node.job)?;
+        let later = node.later(&format!("later{round}"))?;
+        node.refuses(&later)?;
+        let below = later.child("below")?;
+        node.refuses(&below)?;
+        node.leaves_others_alone()?;
+        node.sluice.run()?;
+        node.serves(&node.job)?;
+        node.serves(&later)?;
+        node.serves(&below)?;
+        drop((below, later));
+    }
+    node.sluice.cli(&["verify"])?.success()?;
+    Ok(())
+}
+
+#[test]
+fn an_open_node_is_configured_so_and_says_what_it_let_through() -> Result<()> {
+    let mut node = Node::with(|mut setup| {
+        setup.intercept = "on_gateway_down = \"open\"".to_owned();
+        setup
+    })?;
+    node.serves(&node.job)?;
+    ensure!(node.sluice.terminate()?.success());
+    let said = node.query(&node.job)?.failure()?;
+    ensure!(said.contains("fe_sendauth: no password supplied"), "it is the server itself that answers: {said}");
+    node.sluice.run()?;
+    node.serves(&node.job)?;
+    let logged = || node.sluice.log().contains("connected directly while the gateway was down");
+    ensure!(eventually(Duration::from_secs(3), logged));
+    Ok(())
+}
+
+#[test]
+fn a_cgroup_that_comes_back_under_its_path_is_labelled_before_its_first_connect() -> Result<()> {
+    let node = Node::start()?;
+    for _ in 0..20 {
+        let again = node.later("again")?;
+        node.serves(&again)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn restarts_leave_no_moment_in_which_a_connect_goes_directly() -> Result<()> {
+    let netns = Netns::new("far")?;
+    let sniffer = Sniffer::start(&netns)?;
+    let job = Cgroup::new("job")?;
+    let setup = Setup {
+        body: format!(
+            "{}\n[resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n",
+            Setup::workload("job", job.name())
+        ),
+        policies: vec![("p.cedar".to_owned(), "@id(\"none\") forbid (principal, action, resource);".to_owned())],
+        ..Setup::default()
+    };
+    let mut sluice = Sluice::start(&setup, None)?;
+    let script = format!(
+        "import socket, time\nend = time.time() + 60\nn = 0\nwhile time.time() < end:\n    s = socket.socket()\n    \
+         s.settimeout(2)\n    s.connect_ex(('{}', 7300))\n    s.close()\n    n += 1\n    \
+         print(n, flush=True) if n % 100 == 0 else None\n",
+        netns.v4()?
+    );
+    let log = tempfile::NamedTempFile::new()?;
+    let mut knocking =
+        Process::start(Place::here().cgroup(&job).command("/usr/bin/python3").args(["-u", "-c", &script]), log.path())?;
+    let connects =
+        |knocking: &Process| knocking.output().lines().last().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    for round in 0..6 {
+        let before = connects(&knocking);
+        knocking.ready("the workload", Duration::from_secs(20), || {
+            fs::read_to_string(log.path()).is_ok_and(|text| {
+                text.lines().last().and_then(|n| n.parse::<u64>().ok()).is_some_and(|n| n >= before + 300)
+            })
+        })?;
+        if round % 2 == 0 {
+            sluice.kill();
+        } else {
+            sluice.terminate()?;
+        }
+        sluice.run()?;
+    }
+    ensure!(connects(&knocking) > 1500);
+    assert_eq!(sniffer.count("tcp port 7300")?, 0, "{}", sniffer.packets("tcp port 7300")?);
+    Ok(())
+}
+
+#[test]
+fn detach_opens_the_node_and_says_what_it_removed() -> Result<()> {
+    let mut node = Node::start()?;
+    let refused = node.sluice.cli(&["detach"])?.failure()?;
+    ensure!(refused.contains("in use by a running daemon"), "{refused}");
+    node.serves(&node.job)?;
+    ensure!(node.sluice.terminate()?.success());
+    let said = node.sluice.detach()?;
+    for what in ["program connect4", "program cgroup_mkdir", "map ORIGINS", "folder"] {
+        ensure!(said.contains(what), "{said}");
+    }
+    ensure!(!node.sluice.pin_dir().exists());
+    // The server itself answers, for better or worse.
+    let said = node.query(&node.job)?.failure()?;
+    ensure!(said.contains("fe_sendauth: no password supplied"), "{said}");
+    ensure!(node.sluice.detach()?.contains("nothing was attached"));
+    node.sluice.run()?;
+    node.serves(&node.job)
+}
+
+#[test]
+fn connections_that_were_open_before_their_label_are_ended() -> Result<()> {
+    let netns = Netns::new("far")?;
+    let job = Cgroup::new("job")?;
+    let (log_far, log_job) = (tempfile::NamedTempFile::new()?, tempfile::NamedTempFile::new()?);
+    let serve = "import socket\ns = socket.create_server(('', 7400))\nprint('ready', flush=True)\nheld = []\nwhile True:\n    held.append(s.accept())\n";
+    let mut far = Process::start(
+        Place::here().netns(&netns).command("/usr/bin/python3").args(["-u", "-c", serve]),
+        log_far.path(),
+    )?;
+    far.ready("the far server", Duration::from_secs(10), || {
+        fs::read_to_string(log_far.path()).is_ok_and(|text| text.contains("ready"))
+    })?;
+    let hold = format!(
+        "import socket\ns = socket.create_connection(('{}', 7400), 10)\nprint('open', flush=True)\ns.settimeout(60)\n\
+         try:\n    s.recv(1)\nexcept OSError as e:\n    print(e, flush=True)\n",
+        netns.v4()?
+    );
+    let mut holding = Process::start(
+        Place::here().cgroup(&job).command("/usr/bin/python3").args(["-u", "-c", &hold]),
+        log_job.path(),
+    )?;
+    let said = || fs::read_to_string(log_job.path()).unwrap_or_default();
+    holding.ready("the connection", Duration::from_secs(10), || said().contains("open"))?;
+    let server = "[resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n";
+    let setup = Setup {
+        body: format!("{}\n{server}", Setup::workload("job", job.name())),
+        policies: vec![("p.cedar".to_owned(), POLICY.to_owned())],
+        ..Setup::default()
+    };
+    let sluice = Sluice::start(&setup, None)?;
+    ensure!(eventually(Duration::from_secs(5), || said().contains("abort")), "{}", said());
+    let status = sluice.json(&["status", "--json"])?;
+    ensure!(status["intercept"]["destroyed"].as_u64() == Some(1), "{status}");
+    ensure!(sluice.log().contains("destroyed connections that were open before their label"));
+    Ok(())
+}
+
+/// A file system of a few pages, gone when dropped.
+struct Tmpfs(PathBuf);
+
+impl Tmpfs {
+    fn new(kib: u32) -> Result<Self> {
+        let path = PathBuf::from("/tmp").join(unique("tmpfs"));
+        fs::create_dir(&path)?;
+        let tmpfs = Self(path);
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={kib}k,mode=0700"), "tmpfs"])
+            .arg(&tmpfs.0))?
+        .success()?;
+        Ok(tmpfs)
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = run(Command::new("umount").arg("-l").arg(&self.0));
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_full_disk_stops_traffic_and_says_so() -> Result<()> {
+    let disk = Tmpfs::new(512)?;
+    let state = disk.0.join("state");
+    let node = Node::with(|mut setup| {
+        setup.state_dir = Some(state.clone());
+        setup
+    })?;
+    node.serves(&node.job)?;
+    let ballast = disk.0.join("ballast");
+    // dd ends with an error when the disk is full: that is what it is for.
+    run(Command::new("dd").args(["if=/dev/zero", "bs=1k"]).arg(format!("of={}", ballast.display())))?.failure()?;
+    let before = node.sniffer.count("tcp port 5432")?;
+    let said = node.query(&node.job)?.failure()?;
+    ensure!(!said.is_empty());
+    assert_eq!(node.sniffer.count("tcp port 5432")?, before, "nothing is forwarded that is not recorded");
+    let status = node.sluice.cli(&["status"])?;
+    ensure!(!status.status.success() && status.stdout.contains("nothing can be recorded"), "{status:?}");
+    fs::remove_file(&ballast)?;
+    ensure!(eventually(Duration::from_secs(10), || node.serves(&node.job).is_ok()), "{:?}", node.query(&node.job)?);
+    ensure!(eventually(Duration::from_secs(5), || node.sluice.cli(&["status"]).is_ok_and(|s| s.status.success())));
+    Ok(())
+}
+
+#[test]
+fn a_recording_survives_kill_9_with_every_forwarded_command() -> Result<()> {
+    let mut node = Node::start()?;
+    node.server.admin(&format!("create table seen (n int); grant all on seen to {}", node.server.role()))?;
+    let log = tempfile::NamedTempFile::new()?;
+    let mut psql = node.server.psql(&Place::here().cgroup(&node.job));
+    // One statement a message, as fast as it goes.
+    let script: String = (0..20_000).map(|n| format!("insert into seen values ({n});\n")).collect();
+    let file = tempfile::NamedTempFile::new()?;
+    fs::write(file.path(), script)?;
+    let _writing = Process::start(psql.arg("-q").arg("-f").arg(file.path()), log.path())?;
+    let count = |node: &Node| -> Result<u64> { Ok(node.server.admin("select count(*) from seen")?.trim().parse()?) };
+    ensure!(eventually(Duration::from_secs(20), || count(&node).is_ok_and(|n| n > 200)));
+    node.sluice.kill();
+    std::thread::sleep(Duration::from_millis(300));
+    let written = count(&node)?;
+    node.sluice.cli(&["verify"])?.success()?;
+    let sessions = node.sluice.cli(&["sessions", "--json"])?.success()?;
+    let session: serde_json::Value = serde_json::from_str(sessions.lines().next().context("no session")?)?;
+    let replay = node.sluice.cli(&["replay", session["id"].as_str().context("no id")?])?.success()?;
+    let recorded = replay.matches("insert into seen").count() as u64;
+    ensure!(recorded >= written, "{written} rows are in the table, {recorded} commands in the recording");
+    ensure!(recorded <= written + 1, "at most the last one was recorded and not run");
+    Ok(())
+}
+
+#[test]
+fn a_gateway_that_would_be_redirected_to_itself_does_not_start() -> Result<()> {
+    let job = Cgroup::new("job")?;
+    let inside = job.child("gateway")?;
+    let setup = Setup {
+        body: Setup::workload("job", job.name()),
+        policies: vec![("p.cedar".to_owned(), POLICY.to_owned())],
+        ..Setup::default()
+    };
+    let mut sluice = Sluice::prepare(&setup)?;
+    sluice.place(Place::here().cgroup(&inside));
+    sluice.launch()?;
+    ensure!(!sluice.ended(Duration::from_secs(20))?.success());
+    ensure!(sluice.log().contains("the gateway itself would be in workload job"), "{}", sluice.log());
+    ensure!(!sluice.pin_dir().exists(), "nothing is left");
+    Ok(())
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_the_first_goes_on() -> Result<()> {
+    let node = Node::start()?;
+    let other = run(node.sluice.command()?.arg("run"))?.failure()?;
+    ensure!(other.contains("in use") || other.contains("another"), "{other}");
+    node.serves(&node.job)
+}
