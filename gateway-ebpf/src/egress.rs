@@ -27,6 +27,7 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
         // The kernel's own: resets and the like.
         return PASS;
     }
+    // The socket first: its cgroup's id is three cold cache lines away.
     let stored = storage(sk.cast(), false);
     let mut label = NO_LABEL;
     if !stored.is_null() {
@@ -38,10 +39,11 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
         // SAFETY: as above.
         label = unsafe { (*stored).label };
     }
+    let Some(settings) = settings() else { return DROP };
     // SAFETY: the context itself, which the helper takes.
     let cgroup = unsafe { bpf_skb_cgroup_id(at) };
     if label == NO_LABEL {
-        label = match label::known(cgroup) {
+        label = match label::recent(&settings, cgroup) {
             Some(label) => label,
             None if cgroup == 0 => NO_LABEL,
             // SAFETY: the context itself; the helper answers 0 where there is no such level.
@@ -49,7 +51,6 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
         };
     }
     if label == NO_LABEL {
-        let Some(settings) = settings() else { return DROP };
         if settings.by_uid == 0 {
             return PASS;
         }

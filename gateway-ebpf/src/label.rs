@@ -1,8 +1,12 @@
 //! Whose process is this? One look-up where userspace or the cgroup program knows the cgroup, else its ancestors.
 
+use core::ptr;
+
+use aya_ebpf::btf_maps::PerCpuArray;
 use aya_ebpf::helpers::generated::{
     bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_uid_gid,
 };
+use aya_ebpf::macros::btf_map;
 use gateway_ebpf::{NO_LABEL, PATTERN_DEPTH, Settings, UNKNOWN_LABEL};
 
 use crate::maps::{CGROUPS, LOST, UIDS};
@@ -17,7 +21,7 @@ pub(crate) fn current_cgroup() -> u64 {
 /// The calling process's label, by its cgroup, else by its user.
 #[inline(always)]
 pub(crate) fn of_task(settings: &Settings, cgroup: u64) -> u32 {
-    let label = match known(cgroup) {
+    let label = match recent(settings, cgroup) {
         Some(label) => label,
         // SAFETY: a helper that takes any level and answers 0 where there is none.
         None => of_ancestors(|level| unsafe { bpf_get_current_ancestor_cgroup_id(level) }),
@@ -34,6 +38,33 @@ pub(crate) fn of_task(settings: &Settings, cgroup: u64) -> u32 {
 pub(crate) fn known(cgroup: u64) -> Option<u32> {
     // SAFETY: the value is copied at once; a slot that is reused meanwhile is one of a removed cgroup.
     unsafe { CGROUPS.get(&cgroup) }.map(|known| known.label)
+}
+
+/// How many cgroups each CPU remembers: a power of two.
+const RECENT_LEN: usize = 256;
+
+/// The cgroups that were looked up last on this CPU, as (id xor value, value), the value being generation and label. A
+/// program can be interrupted by another between the two halves: then they do not fit together, and nothing is found.
+#[btf_map]
+static RECENT: PerCpuArray<[u64; 2], RECENT_LEN> = PerCpuArray::new();
+
+/// As [`known`]; a cgroup that was just looked up costs no hash look-up again.
+#[inline(always)]
+pub(crate) fn recent(settings: &Settings, cgroup: u64) -> Option<u32> {
+    let slot = RECENT.get_ptr_mut(cgroup as u32 & (RECENT_LEN as u32 - 1))?.cast::<u64>();
+    // SAFETY: two words in a map's value, checked for null.
+    let (check, value) = unsafe { (ptr::read_volatile(slot), ptr::read_volatile(slot.add(1))) };
+    if check ^ value == cgroup && (value >> 32) as u32 == settings.generation {
+        return Some(value as u32);
+    }
+    let label = known(cgroup)?;
+    let value = (u64::from(settings.generation) << 32) | u64::from(label);
+    // SAFETY: as above.
+    unsafe {
+        ptr::write_volatile(slot, cgroup ^ value);
+        ptr::write_volatile(slot.add(1), value);
+    }
+    Some(label)
 }
 
 #[inline(always)]

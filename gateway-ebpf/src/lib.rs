@@ -117,8 +117,10 @@ pub struct Settings {
     pub long_patterns: u32,
     /// How many redirected connections each workload may have at the same time.
     pub connections_max: u32,
+    /// Grows whenever userspace changes a label: what a CPU remembers of another generation is not used.
+    pub generation: u32,
 }
-plain!(Settings, 24);
+plain!(Settings, 28);
 
 /// A cgroup that is known.
 #[repr(C)]
@@ -225,18 +227,19 @@ plain!(Origin, 48);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Socket {
-    /// What the socket is; also what `Origin` is published from.
-    pub origin: Origin,
-    /// The key under which the origin is published, where `state` says so.
-    pub tuple: Tuple,
-    /// The label that the socket was made under, or [`NO_LABEL`]. (`origin.label` is the one it connected under.)
-    pub label: u32,
+    // First what the egress guard reads of every packet: one cache line with the kernel's own header.
     /// One of [`socket`].
     pub kind: u32,
+    /// The label that the socket was made under, or [`NO_LABEL`]. (`origin.label` is the one it connected under.)
+    pub label: u32,
     /// 1 while `origin` is published and the connection is not established.
     pub pending: u32,
     /// 1: a refusal of the egress guard has been reported.
     pub reported: u32,
+    /// What is published for the connection.
+    pub origin: Origin,
+    /// The key under which it is published, where `pending` says so.
+    pub tuple: Tuple,
 }
 plain!(Socket, 96);
 

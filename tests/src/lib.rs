@@ -22,5 +22,5 @@ pub use pki::{Authority, Certificate};
 pub use place::Place;
 pub use postgres::{Auth, Postgres, PostgresOptions, postgres_bin};
 pub use process::{Finished, Process, eventually, run, run_within};
-pub use sluice::{Setup, Sluice, sluice_bin};
+pub use sluice::{Setup, Sluice, sluice_bin, use_sluice_bin};
 pub use sniffer::Sniffer;

@@ -82,12 +82,18 @@ pub struct Sluice {
     quiet: bool,
 }
 
+static BIN: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+
+/// Makes a program that was built already the one that is run; for before anything is started.
+pub fn use_sluice_bin(path: &Path) {
+    let _ = BIN.set(Ok(path.to_owned()));
+}
+
 /// The program under test: `SLUICE_BIN`, or the one beside this test, built now if it is not up to date.
 ///
 /// # Errors
 /// It does not build.
 pub fn sluice_bin() -> Result<PathBuf> {
-    static BIN: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
     let found = BIN.get_or_init(|| find_bin().map_err(|error| format!("{error:#}")));
     found.clone().map_err(anyhow::Error::msg)
 }

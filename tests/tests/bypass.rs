@@ -90,7 +90,8 @@ fn setup(cgroup: &str) -> Setup {
 
 fn counted(sluice: &Sluice, counter: &str) -> Result<u64> {
     let status = sluice.json(&["status", "--json"])?;
-    status["intercept"]["events"][counter].as_u64().with_context(|| format!("no counter {counter}: {status}"))
+    let found = status.pointer(&format!("/intercept/events/{counter}")).and_then(serde_json::Value::as_u64);
+    found.with_context(|| format!("no counter {counter}: {status}"))
 }
 
 #[test]

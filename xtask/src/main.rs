@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod bench;
 mod build_ebpf;
 mod packages;
 mod shell;
@@ -18,6 +19,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Compares the gateway with a direct connection, a bare relay and pgbouncer, as root.
+    Bench(bench::Arguments),
     /// Builds the eBPF programs, installing what that needs.
     BuildEbpf(build_ebpf::Arguments),
     /// Checks format and lints, runs the unit tests and, as root, the end-to-end suites.
@@ -26,6 +29,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Bench(a) => bench::run_task(&a),
         Task::BuildEbpf(a) => build_ebpf::run_task(&a),
         Task::Test(a) => test::run_all(a),
     };

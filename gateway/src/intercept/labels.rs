@@ -65,10 +65,11 @@ pub(super) fn apply(plan: &Plan, maps: &mut Maps) -> Result<Fresh, MapError> {
         }
     }
     sync(&mut maps.allow_udp, &plan.allow_udp)?;
+    let running = maps.settings.get(&0, 0)?.0;
     let mut settings = plan.settings;
+    settings.generation = running.generation.wrapping_add(1);
     if !plan.automaton.is_empty() {
-        let running = maps.settings.get(&0, 0)?.0.pattern_start;
-        let base = if running > 0 && running < PATTERN_HALF { PATTERN_HALF } else { 0 };
+        let base = if running.pattern_start > 0 && running.pattern_start < PATTERN_HALF { PATTERN_HALF } else { 0 };
         write_automaton(&plan.automaton, base, maps)?;
         settings.pattern_start = base + 1;
     }
@@ -122,6 +123,7 @@ pub(super) fn survey(root: &Root, automaton: &Automaton, maps: &Maps) -> Result<
 
 /// Makes the kernel's table say what the survey says.
 pub(super) fn write(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Result<(), MapError> {
+    let mut changed = false;
     let mut unlabelled = survey.held.values().filter(|known| known.label == NO_LABEL).count();
     for Found { cgroup, label, top } in &survey.found {
         let own = *top == Some(cgroup.id);
@@ -131,6 +133,7 @@ pub(super) fn write(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Resu
                 let known = Known { label: *label, ..*known };
                 // One that is gone meanwhile has been removed.
                 gone(maps.cgroups.insert(cgroup.id, Raw(known), BPF_EXIST))?;
+                changed = true;
                 if own {
                     fresh.cgroups.insert(cgroup.id);
                 }
@@ -153,6 +156,11 @@ pub(super) fn write(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Resu
                 unlabelled += usize::from(*label == NO_LABEL);
             }
         }
+    }
+    if changed {
+        let Raw(mut settings) = maps.settings.get(&0, 0)?;
+        settings.generation = settings.generation.wrapping_add(1);
+        maps.settings.set(0, Raw(settings), 0)?;
     }
     let there: HashSet<u64> = survey.found.iter().map(|found| found.cgroup.id).collect();
     for id in survey.held.keys().filter(|id| !there.contains(id)) {

@@ -56,7 +56,7 @@ pub(super) struct Plan {
     pub(super) automaton: Automaton,
     pub(super) uids: BTreeMap<u32, u32>,
     pub(super) allow_udp: BTreeMap<Raw<Endpoint>, u32>,
-    /// Without the automaton's start.
+    /// Without the automaton's start and the generation.
     pub(super) settings: Settings,
 }
 
@@ -90,6 +90,7 @@ impl Plan {
             long_patterns: u32::from(automaton.long),
             // Shares, so that no workload can take another's part of the table.
             connections_max: share.min(CONNECTIONS_MAX),
+            generation: 0,
         };
         let allow_udp = config.intercept.allow_udp.iter().map(|address| (Raw(endpoint(*address)), 1)).collect();
         Ok(Plan { labels, automaton, uids, allow_udp, settings })
