@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod build_ebpf;
+mod demo;
 mod packages;
 mod shell;
 mod test;
@@ -21,6 +22,8 @@ struct Arguments {
 enum Task {
     /// Compares the gateway with a direct connection, a bare relay and pgbouncer, as root.
     Bench(bench::Arguments),
+    /// Shows each guardrail at work with a real database and psql, as root. Leaves nothing.
+    Demo(demo::Arguments),
     /// Builds the eBPF programs, installing what that needs.
     BuildEbpf(build_ebpf::Arguments),
     /// Checks format and lints, runs the unit tests and, as root, the end-to-end suites.
@@ -30,6 +33,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Bench(a) => bench::run_task(&a),
+        Task::Demo(a) => demo::run_task(&a),
         Task::BuildEbpf(a) => build_ebpf::run_task(&a),
         Task::Test(a) => test::run_all(a),
     };

@@ -14,6 +14,9 @@ pub(crate) const BUILD: &[&str] = &["build-essential", "libclang-dev"];
 pub(crate) const SUITES: &[&str] =
     &["iproute2", "openssl", "pgbouncer", "postgresql", "python3-psycopg2", "tcpdump", "util-linux"];
 
+/// What the demonstration shows itself with.
+pub(crate) const DEMO: &[&str] = &["iproute2", "openssl", "postgresql", "util-linux"];
+
 /// Installs those of `packages` that are missing.
 ///
 /// # Errors
