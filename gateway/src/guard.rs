@@ -256,6 +256,14 @@ impl Guard {
         Prepared { recorded: Arc::clone(&text), text, analysis: Arc::new(analysis), catalog: Arc::clone(catalog) }
     }
 
+    /// A statement that the server reads by other rules than the parser does: unknown, whatever it says, and recorded by
+    /// its length alone.
+    pub fn unread(&self, text: &[u8], catalog: &Arc<Catalog>) -> Prepared {
+        let recorded = format!("a statement of {} bytes, read by rules that the gateway does not follow", text.len());
+        let text: Arc<str> = String::from_utf8_lossy(text).into();
+        Prepared { text, recorded: recorded.into(), ..self.opaque(Action::SqlUnknown, Object::Resource, "", catalog) }
+    }
+
     /// Decides on a prepared statement and records command and verdict; `Guard::commit` makes the record durable.
     /// To be asked again at every execution: policy and time may have changed.
     pub fn execute(&mut self, prepared: &Prepared, parameters: &[Parameter<'_>], in_transaction: bool) -> Verdict {

@@ -111,6 +111,10 @@ pub(super) fn plan(
         masked.entry(*origin).and_modify(|had| *had = strictest(*had, *mask)).or_insert(*mask);
     }
     elsewhere = both(elsewhere, given.elsewhere);
+    if unknown {
+        // Every column is redacted, also one that a mask of an earlier statement left a part of.
+        masked.clear();
+    }
     if masked.is_empty() && elsewhere.is_none() {
         return pass(words);
     }

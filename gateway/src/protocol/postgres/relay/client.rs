@@ -47,10 +47,13 @@ impl Relay {
             }
             if matches!(head.tag, b'Q' | b'B' | b'E' | b'F') && !self.skipping {
                 self.refresh().await?;
-                if (self.outdated() || self.queue.unsettled > 0) && self.settles() {
+                if (self.outdated() || self.suspect || self.queue.unsettled > 0) && self.settles() {
                     // What it is to be read by will be known when the server has answered.
                     return Ok(());
                 }
+            }
+            if head.tag == b'P' && self.suspect && self.settles() && !self.skipping {
+                return Ok(());
             }
             if !self.skipping && self.is_uncertain(head) {
                 return Ok(());
@@ -92,8 +95,17 @@ impl Relay {
         }
     }
 
-    fn prepare(&mut self, text: &[u8]) -> Prepared {
+    /// Whether the server will read a text that is sent now by the rules of the gateway's parser.
+    fn readable(&self) -> bool {
+        !self.unread && !self.suspect
+    }
+
+    /// `readable`: the server read the text, or will, by the rules of the gateway's parser.
+    fn prepare(&mut self, text: &[u8], readable: bool) -> Prepared {
         let (catalog, settings) = self.view();
+        if !readable {
+            return self.session.guard.unread(text, &catalog);
+        }
         self.session.guard.prepare(guard::Statement { text, settings: &settings, catalog: &catalog })
     }
 
@@ -146,7 +158,7 @@ impl Relay {
 
     fn query(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let text = Fields::of(message).text().map_err(RelayError::Client)?;
-        let prepared = self.prepare(text);
+        let prepared = self.prepare(text, self.readable());
         let in_transaction = self.in_transaction();
         match self.session.guard.execute(&prepared, &[], in_transaction) {
             Verdict::Forward { command, plan } => {
@@ -179,7 +191,9 @@ impl Relay {
             changes_catalog: analysis.changes_catalog || (self.catalog_touched && undoes(&prepared.text)),
             changes_settings: analysis.changes_settings || (self.settings_touched && undoes(&prepared.text)),
             renames: renames(prepared),
+            changes_rules: self.was_unread || may_change_rules(prepared),
         };
+        self.suspect |= running.changes_rules;
         self.queue.unsettled = self.queue.unsettled.saturating_add(usize::from(running.unsettles()));
         running
     }
@@ -190,7 +204,9 @@ impl Relay {
         let text: Box<[u8]> = fields.text().map_err(RelayError::Client)?.into();
         let size = text.len();
         match self.queue.hold(text, size) {
-            Some(text) => self.forward(&message, Owed::Parse { name, statement: Statement { text } }),
+            Some(text) => {
+                self.forward(&message, Owed::Parse { name, statement: Statement { text, readable: self.readable() } })
+            }
             None => self.too_much(),
         }
         Ok(())
@@ -202,7 +218,7 @@ impl Relay {
         let known =
             self.queue.statement(&bind.statement).filter(|_| self.queue.unsettled == 0 || bind.statement.is_empty());
         let prepared = match known.cloned() {
-            Some(statement) => self.prepare(&statement.text.value),
+            Some(statement) => self.prepare(&statement.text.value, statement.readable),
             None => {
                 let name = String::from_utf8_lossy(&bind.statement).into_owned();
                 let text = format!("bind statement \"{name}\", which no Parse of this session made");
@@ -310,6 +326,12 @@ impl Relay {
         self.forward(&poison, Owed::Poison { error, simple: false });
         self.skipping = true;
     }
+}
+
+/// Whether what a statement does is not known, so that it may change how the server reads the next.
+fn may_change_rules(prepared: &Prepared) -> bool {
+    let code = |action| matches!(action, Action::SqlUnknown | Action::SqlExecute);
+    prepared.analysis.effects.iter().any(|effect| code(effect.action))
 }
 
 /// Whether a statement may take back what the transaction changed.

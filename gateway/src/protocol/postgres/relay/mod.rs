@@ -120,6 +120,12 @@ struct Relay {
     settings_touched: bool,
     /// Whether a transaction changed the catalog: until its end, nobody else sees that.
     catalog_touched: bool,
+    /// Whether the server reads texts by other rules than the gateway's parser.
+    unread: bool,
+    /// Whether that has been so: then any command of the session may bring it back, a ROLLBACK first.
+    was_unread: bool,
+    /// Whether a command since the last ReadyForQuery may have changed how texts are read.
+    suspect: bool,
     /// Whether the server takes COPY data: it ignores Sync then.
     copying: bool,
     /// Which kind of backend answers.
@@ -164,6 +170,9 @@ pub(super) async fn relay(established: Established, services: &Services) {
         settings_touched: false,
         catalog_touched: false,
         copying: false,
+        unread: false,
+        was_unread: false,
+        suspect: false,
         status: b'I',
         skipping: false,
         terminated: false,

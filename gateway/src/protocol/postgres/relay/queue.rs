@@ -27,6 +27,8 @@ pub(super) struct Running {
     pub(super) changes_settings: bool,
     /// Whether prepared statements may be others afterwards.
     pub(super) renames: bool,
+    /// Whether the server may read texts by other rules afterwards. It says so with the next ReadyForQuery.
+    pub(super) changes_rules: bool,
 }
 
 impl Running {
@@ -39,6 +41,8 @@ impl Running {
 /// A statement as a Parse made it. It is analysed when it is bound: what its names stand for may change until then.
 #[derive(Clone, Debug)]
 pub(super) struct Statement {
+    /// Whether the server read it by the rules of the gateway's parser.
+    pub(super) readable: bool,
     pub(super) text: Rc<Held<Box<[u8]>>>,
 }
 
@@ -160,6 +164,22 @@ impl Queue {
             }
         }
         false
+    }
+
+    /// Whether the server is still to read a text, beside the one that it runs, that was taken to be read as here.
+    pub(super) fn has_readable_texts(&self) -> bool {
+        let mut later = self.owed.iter().skip(1);
+        later.any(|owed| {
+            matches!(owed, Owed::Query(_) | Owed::Parse { statement: Statement { readable: true, .. }, .. })
+        })
+    }
+
+    /// Whether a command is outstanding that may change how texts are read.
+    pub(super) fn changes_rules(&self) -> bool {
+        self.owed.iter().any(|owed| match owed {
+            Owed::Query(running) | Owed::Execute(running) | Owed::Function(running) => running.changes_rules,
+            _ => false,
+        })
     }
 
     /// The server takes COPY data for the command in front: it ignores every Sync up to the data's end.

@@ -105,7 +105,10 @@ impl Relay {
             },
             b'C' | b'I' | b's' => self.completed(tag, message)?,
             b'E' => return self.failed(message),
-            b'Z' => self.ready(message)?,
+            b'Z' => {
+                self.ready(message)?;
+                self.suspect = self.queue.changes_rules();
+            }
             b'S' => return self.parameter_status(message),
             b'N' => {
                 let candour = self.running().map(|running| running.candour);
@@ -274,7 +277,15 @@ impl Relay {
         let mut fields = Fields::of(message);
         let (name, value) = (fields.text().map_err(RelayError::Server)?, fields.text().map_err(RelayError::Server)?);
         let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
-        if !reads_as_parsed(&name, &value) {
+        let readable = reads_as_parsed(&name, &value);
+        if name == "standard_conforming_strings" {
+            // From here on statements are unknown, until it is back. One that is on its way was read otherwise here.
+            if !readable && !self.unread && self.queue.has_readable_texts() {
+                return Err(RelayError::Lexer(name.into_owned()));
+            }
+            self.unread = !readable;
+            self.was_unread |= self.unread;
+        } else if !readable {
             return Err(RelayError::Lexer(name.into_owned()));
         }
         self.client.output.extend_from_slice(message);
