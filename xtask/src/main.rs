@@ -6,6 +6,7 @@ mod bench;
 mod build_ebpf;
 mod demo;
 mod packages;
+mod regress;
 mod shell;
 mod test;
 

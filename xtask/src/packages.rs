@@ -12,7 +12,7 @@ pub(crate) const BUILD: &[&str] = &["build-essential", "libclang-dev"];
 
 /// The real parts that the end-to-end suites drive.
 pub(crate) const SUITES: &[&str] =
-    &["iproute2", "openssl", "pgbouncer", "postgresql", "python3-psycopg2", "tcpdump", "util-linux"];
+    &["bpftool", "iproute2", "openssl", "pgbouncer", "postgresql", "python3-psycopg2", "tcpdump", "util-linux"];
 
 /// What the demonstration shows itself with.
 pub(crate) const DEMO: &[&str] = &["iproute2", "openssl", "postgresql", "util-linux"];

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::shell::{cargo, run, say};
-use crate::{build_ebpf, packages};
+use crate::{build_ebpf, packages, regress};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -22,6 +22,7 @@ pub(crate) fn run_all(arguments: Arguments) -> Result<()> {
     }
     packages::ensure(packages::BUILD)?;
     packages::ensure(packages::SUITES)?;
+    regress::prepare()?;
     if arguments.suites.is_empty() {
         step("format", cargo().args(["fmt", "--all", "--", "--check"]))?;
         step("lints", cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
