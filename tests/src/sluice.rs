@@ -353,7 +353,9 @@ impl Drop for Sluice {
             eprintln!("sluice run had to be killed: {error:#}");
         }
         if self.pin_dir.exists() {
-            let detached = self.command().and_then(|mut command| run(command.arg("detach")));
+            // By the folder: a test may have left a configuration that is wrong.
+            let detached =
+                self.command().and_then(|mut command| run(command.args(["detach", "--pin-dir"]).arg(&self.pin_dir)));
             if !matches!(&detached, Ok(finished) if finished.status.success()) {
                 eprintln!("sluice detach failed, the pins are removed by hand: {detached:?}");
             }

@@ -42,8 +42,11 @@ impl StatusSource for Public {
         });
         let (opened, closed) = (metrics::SESSIONS_OPENED.get(), metrics::SESSIONS_CLOSED.get());
         let recorder = self.recordings.failing();
+        let intercept = self.intercept.status();
+        let detached = intercept.get("detached_by_others").and_then(serde_json::Value::as_array);
+        let guarded = detached.is_none_or(Vec::is_empty);
         Status {
-            serving: recorder.is_none(),
+            serving: recorder.is_none() && guarded,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             since: self.since.clone(),
             config: self.config_path.display().to_string(),
@@ -54,7 +57,7 @@ impl StatusSource for Public {
             sessions_opened: opened,
             recorder,
             reload: (**self.reload.load()).clone(),
-            intercept: self.intercept.status(),
+            intercept,
         }
     }
 }

@@ -1,0 +1,188 @@
+//! Who is guarded, and that one workload cannot use up what another needs.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use harness::{Auth, Cgroup, Netns, Place, Postgres, PostgresOptions, Process, Setup, Sluice, eventually, run};
+
+const POLICY: &str = "@id(\"all\") permit (principal, action, resource);";
+
+fn database() -> Result<(Netns, Postgres)> {
+    let netns = Netns::new("db")?;
+    let server = Postgres::start(&netns, &PostgresOptions { auth: Auth::Scram, tls: true, settings: Vec::new() })?;
+    Ok((netns, server))
+}
+
+fn setup(workloads: &str, server: &Postgres) -> Setup {
+    Setup {
+        body: format!("{workloads}\n{}", Setup::resource("orders", server, &server.v4().to_string())),
+        policies: vec![("p.cedar".to_owned(), POLICY.to_owned())],
+        ..Setup::default()
+    }
+}
+
+/// Only without a destination of its own: everything is unlisted, and permitted.
+fn unlisted(workloads: &str) -> Setup {
+    Setup {
+        body: format!("{workloads}\n[resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n"),
+        policies: vec![("p.cedar".to_owned(), POLICY.to_owned())],
+        ..Setup::default()
+    }
+}
+
+fn counted(sluice: &Sluice, pointer: &str) -> Result<u64> {
+    let status = sluice.json(&["status", "--json"])?;
+    status.pointer(pointer).and_then(serde_json::Value::as_u64).with_context(|| format!("no {pointer} in {status}"))
+}
+
+/// A server on the other host that keeps every connection to `count` ports from `first` on.
+fn keeper(netns: &Netns, first: u16, count: u16) -> Result<(Process, tempfile::NamedTempFile)> {
+    let script = format!(
+        "import selectors, socket\nsel = selectors.DefaultSelector()\nheld = []\n\
+         for port in range({first}, {first} + {count}):\n    s = socket.create_server(('', port), backlog=1000)\n    \
+         s.setblocking(False)\n    sel.register(s, selectors.EVENT_READ)\nprint('ready', flush=True)\n\
+         while True:\n    for key, _ in sel.select():\n        c = key.fileobj.accept()[0]\n        c.sendall(b'k')\n        held.append(c)\n"
+    );
+    let log = tempfile::NamedTempFile::new()?;
+    let mut server =
+        Process::start(Place::here().netns(netns).command("/usr/bin/python3").args(["-u", "-c", &script]), log.path())?;
+    server.ready("the far server", Duration::from_secs(10), || {
+        fs::read_to_string(log.path()).is_ok_and(|text| text.contains("ready"))
+    })?;
+    Ok((server, log))
+}
+
+/// How many of `count` connections, all open at the same time, were answered from the other host.
+fn hold(place: &Place, netns: &Netns, first: u16, ports: u16, count: u32) -> Result<u32> {
+    let script = format!(
+        "import socket\nheld, n = [], 0\nfor i in range({count}):\n    s = socket.socket()\n    s.settimeout(10)\n    \
+         held.append(s)\n    try:\n        s.connect(('{}', {first} + i % {ports}))\n        n += s.recv(1) == b'k'\n    \
+         except OSError:\n        pass\nprint(n)\n",
+        netns.v4()?
+    );
+    let said = run(place.command("/usr/bin/python3").args(["-c", &script]))?.success()?;
+    Ok(said.trim().parse()?)
+}
+
+#[test]
+fn a_user_of_the_node_can_be_a_workload() -> Result<()> {
+    let (_netns, server) = database()?;
+    let workload = "[workloads.backup]\nmatch = { user = \"nobody\" }\ngroups = [\"ci\"]\n";
+    let sluice = Sluice::start(&setup(workload, &server), &server)?;
+    let said = server.query(&Place::here().user("nobody"), "select 41 + 1")?.success()?;
+    ensure!(said.trim() == "42", "{said}");
+    let refused = server.query(&Place::here(), "select 1")?.failure()?;
+    ensure!(refused.contains("no password supplied"), "root is nobody's workload here: {refused}");
+    ensure!(sluice.cli(&["sessions"])?.success()?.contains("backup"));
+    Ok(())
+}
+
+#[test]
+fn a_reload_labels_and_unlabels_what_is_there_and_keeps_sessions() -> Result<()> {
+    let (_netns, server) = database()?;
+    let (one, two) = (Cgroup::new("one")?, Cgroup::new("two")?);
+    let below = two.child("below")?;
+    let only_one = Setup::workload("one", one.name());
+    let mut sluice = Sluice::start(&setup(&only_one, &server), &server)?;
+    let log = tempfile::NamedTempFile::new()?;
+    let mut long = server.psql(&Place::here().cgroup(&one));
+    let mut long = Process::start(long.args(["-c", "select pg_sleep(6), 'kept'"]), log.path())?;
+    let serves = |cgroup: &Cgroup| {
+        server.query(&Place::here().cgroup(cgroup), "select 41 + 1").is_ok_and(|said| said.stdout.trim() == "42")
+    };
+    ensure!(serves(&one) && !serves(&below));
+    sluice.configure(&setup(&format!("{only_one}{}", Setup::workload("two", two.name())), &server))?;
+    sluice.reload()?;
+    ensure!(eventually(Duration::from_secs(10), || serves(&below)), "{}", sluice.log());
+    ensure!(serves(&one) && serves(&two));
+    // Taken out again, it connects directly, and the server asks for a password.
+    sluice.configure(&setup(&only_one, &server))?;
+    sluice.reload()?;
+    let direct = || {
+        let said = server.query(&Place::here().cgroup(&below), "select 1");
+        said.is_ok_and(|said| said.stderr.contains("no password supplied"))
+    };
+    ensure!(eventually(Duration::from_secs(10), direct), "{}", sluice.log());
+    ensure!(long.wait(Duration::from_secs(20))?.success() && long.output().contains("kept"), "{}", long.output());
+    // What is wrong is said, and what ran before goes on.
+    sluice
+        .configure(&setup(&format!("{only_one}{}", Setup::workload("three", &format!("{}*", one.name()))), &server))?;
+    sluice.reload()?;
+    ensure!(eventually(Duration::from_secs(10), || sluice.log().contains("both match the cgroup")), "{}", sluice.log());
+    ensure!(serves(&one));
+    let checked = sluice.cli(&["check"])?.failure()?;
+    ensure!(checked.contains("both match the cgroup"), "{checked}");
+    Ok(())
+}
+
+#[test]
+fn one_workload_cannot_use_up_what_another_needs() -> Result<()> {
+    let far = Netns::new("far")?;
+    let _keeper = keeper(&far, 7500, 1)?;
+    let (greedy, modest) = (Cgroup::new("greedy")?, Cgroup::new("modest")?);
+    // So many workloads that each one's share is small.
+    let mut workloads =
+        format!("{}{}", Setup::workload("greedy", greedy.name()), Setup::workload("modest", modest.name()));
+    for n in 0..2000 {
+        let _ = writeln!(workloads, "[workloads.w{n}]\nmatch = {{ cgroup = \"/slt-none/{n}\" }}");
+    }
+    let sluice = Sluice::start(&unlisted(&workloads), None)?;
+    let most = u32::try_from(counted(&sluice, "/intercept/connections_max_per_workload")?)?;
+    ensure!(most < 200, "a share is {most}");
+    let log = tempfile::NamedTempFile::new()?;
+    let script = format!(
+        "import socket, time\nheld = []\nfor _ in range({}):\n    s = socket.socket()\n    s.settimeout(10)\n    \
+         held.append((s, s.connect_ex(('{}', 7500))))\nprint(sum(1 for _, e in held if e == 0), flush=True)\ntime.sleep(60)\n",
+        most + 50,
+        far.v4()?
+    );
+    let mut greedy_job = Process::start(
+        Place::here().cgroup(&greedy).command("/usr/bin/python3").args(["-u", "-c", &script]),
+        log.path(),
+    )?;
+    greedy_job.ready("the greedy job", Duration::from_secs(30), || {
+        fs::read_to_string(log.path()).is_ok_and(|text| text.ends_with('\n'))
+    })?;
+    ensure!(greedy_job.output().trim() == most.to_string(), "{} of {most}", greedy_job.output());
+    ensure!(eventually(Duration::from_secs(3), || counted(&sluice, "/intercept/events/connection_cap")
+        .is_ok_and(|n| n == 50)));
+    assert_eq!(hold(&Place::here().cgroup(&modest), &far, 7500, 1, 50)?, 50);
+    // What ended is free again.
+    drop(greedy_job);
+    let freed = || hold(&Place::here().cgroup(&greedy), &far, 7500, 1, 50).is_ok_and(|served| served == 50);
+    ensure!(eventually(Duration::from_secs(10), freed));
+    Ok(())
+}
+
+#[test]
+fn a_namespace_has_more_connections_than_it_has_ports() -> Result<()> {
+    let far = Netns::new("far")?;
+    let near = Netns::beside("near", &far)?;
+    let _keeper = keeper(&far, 7600, 10)?;
+    let job = Cgroup::new("job")?;
+    let _sluice = Sluice::start(&unlisted(&Setup::workload("job", job.name())), None)?;
+    // Some 28,000 ports for each address are the default: the same with a hundredth of them.
+    let mut narrow = Place::here().netns(&near).command("sysctl");
+    run(narrow.args(["-q", "-w", "net.ipv4.ip_local_port_range=50000 50279"]))?.success()?;
+    let place = Place::here().cgroup(&job).netns(&near);
+    assert_eq!(hold(&place, &far, 7600, 10, 600)?, 600, "280 ports");
+    Ok(())
+}
+
+#[test]
+fn programs_that_somebody_else_detaches_are_noticed() -> Result<()> {
+    let (_netns, server) = database()?;
+    let job = Cgroup::new("job")?;
+    let sluice = Sluice::start(&setup(&Setup::workload("job", job.name()), &server), &server)?;
+    let link = sluice.pin_dir().join("v1/links/getpeername6");
+    run(Command::new("bpftool").args(["link", "detach", "pinned"]).arg(&link))?.success()?;
+    let noticed = || sluice.log().contains("programs have been detached by somebody else");
+    ensure!(eventually(Duration::from_secs(10), noticed), "{}", sluice.log());
+    let shown =
+        || sluice.cli(&["status"]).is_ok_and(|said| !said.status.success() && said.stdout.contains("getpeername6"));
+    ensure!(eventually(Duration::from_secs(5), shown), "{:?}", sluice.cli(&["status"])?);
+    Ok(())
+}
