@@ -128,7 +128,10 @@ fn getpeername_answers_with_the_address_that_was_asked_for() -> Result<()> {
 fn pgbench_and_a_driver_run_unchanged_and_a_drop_is_blocked_with_its_reason() -> Result<()> {
     let (_netns, server) = database()?;
     let job = Cgroup::new("job")?;
-    let sluice = Sluice::start(&Setup::postgres(job.name(), &server, POLICY), &server)?;
+    let mut setup = Setup::postgres(job.name(), &server, POLICY);
+    // One that is there, one that is misspelt.
+    setup.body.push_str("[resources.orders.sensitive]\n\"public.pgbench_accounts.filler\" = [\"pii\"]\n\"public.userz.ssn\" = [\"pii\"]\n");
+    let sluice = Sluice::start(&setup, &server)?;
     let place = Place::here().cgroup(&job);
     let pgbench = |arguments: &[&str]| -> Result<String> {
         let mut pgbench = place.command(postgres_bin()?.join("pgbench"));
@@ -155,6 +158,9 @@ fn pgbench_and_a_driver_run_unchanged_and_a_drop_is_blocked_with_its_reason() ->
     let said = run(place.command("/usr/bin/python3").args(["-c", &script]))?.success()?;
     assert!(said.starts_with("10\n") && said.contains("tables are not dropped from a job"), "{said}");
     assert_eq!(server.admin("select count(*) from pgbench_history")?.trim(), "1200");
+    let unmatched = sluice.cli(&["status"])?.success()?;
+    assert!(unmatched.contains("public.userz.ssn of resource orders matches nothing in database appdb"), "{unmatched}");
+    assert!(!unmatched.contains("pgbench_accounts"), "{unmatched}");
     let status = sluice.json(&["status", "--json"])?;
     assert!(status["intercept"]["events"]["redirected"].as_u64().is_some_and(|count| count >= 26), "{status}");
     sluice.cli(&["verify"])?.success()?;

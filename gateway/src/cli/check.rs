@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{Config, Problems};
+use crate::config::{Config, Problem, Problems};
 use crate::intercept;
 use crate::policy::Policies;
 
@@ -14,14 +14,19 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(config: &Path, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let checked = Config::load(config).and_then(|config| {
+pub(super) fn run(path: &Path, arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let checked = Config::load(path).and_then(|config| {
         let policies = Policies::load(&config, 0)?;
         Ok((config, policies))
     });
     match checked {
         Ok((config, policies)) => {
-            intercept::check(&config)?;
+            // What only the kernel side can tell: patterns that do not go together.
+            if let Err(error) = intercept::check(&config) {
+                let help = "sluice run would refuse to start, or to reload";
+                report(&Problems::new(vec![Problem::whole_file(path, error.to_string(), help)]), arguments.json)?;
+                return Ok(ExitCode::from(1));
+            }
             if arguments.json {
                 println!("[]");
             } else {

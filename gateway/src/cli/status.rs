@@ -57,6 +57,14 @@ fn print(status: &Status) {
         println!("resource       {} at {}", printable(&resource.name), printable(&addresses));
     }
     println!("sessions       {} now, {} since the start", status.sessions, status.sessions_opened);
+    for unmatched in &status.unmatched {
+        println!(
+            "UNMATCHED      {} of resource {} matches nothing in database {}: it protects nothing there",
+            printable(&unmatched.pattern),
+            printable(&unmatched.resource),
+            printable(&unmatched.database)
+        );
+    }
     if let Some(reason) = &status.recorder {
         println!("STOPPED        nothing is forwarded, because nothing can be recorded: {}", printable(reason));
     }

@@ -158,11 +158,14 @@ impl ObjectPattern {
         column_matches && self.matches_table(database, schema, relation)
     }
 
+    /// Whether the pattern is for that database.
+    pub fn is_for(&self, database: &str) -> bool {
+        self.database.as_ref().is_none_or(|pattern| matches_part(pattern, database))
+    }
+
     /// Whether the pattern is of that relation or of a column of it.
     pub fn matches_table(&self, database: &str, schema: &str, relation: &str) -> bool {
-        self.database.as_ref().is_none_or(|pattern| matches_part(pattern, database))
-            && matches_part(&self.schema, schema)
-            && matches_part(&self.table, relation)
+        self.is_for(database) && matches_part(&self.schema, schema) && matches_part(&self.table, relation)
     }
 }
 

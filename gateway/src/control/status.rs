@@ -23,6 +23,8 @@ pub struct Status {
     pub sessions: u64,
     /// Sessions since the start.
     pub sessions_opened: u64,
+    /// Patterns of `[resources.X.sensitive]` that match nothing in a database that sessions have been on.
+    pub unmatched: Vec<UnmatchedPattern>,
     /// Why nothing can be recorded, and so nothing is forwarded.
     pub recorder: Option<String>,
     /// Why the last reload was not taken; what ran before still runs.
@@ -38,6 +40,17 @@ pub struct ResourceStatus {
     pub name: String,
     /// Its addresses; none: its name does not resolve.
     pub addresses: Vec<String>,
+}
+
+/// A pattern that protects nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnmatchedPattern {
+    /// The resource.
+    pub resource: String,
+    /// The database.
+    pub database: String,
+    /// As written.
+    pub pattern: String,
 }
 
 /// Who knows the daemon's state.

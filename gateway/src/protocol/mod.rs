@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
+use crate::access::Name;
 use crate::config::Config;
 use crate::secret::{NodeKeyError, Secrets, node_key};
 use crate::session::Session;
@@ -107,6 +108,11 @@ impl Services {
     }
 
     /// What is known of the databases behind resources.
+    /// Patterns for sensitive objects that match nothing, by resource and database, as far as sessions have been there.
+    pub fn unmatched_patterns(&self) -> Vec<(Name, Name, Arc<Vec<String>>)> {
+        self.inner.catalogs.unmatched()
+    }
+
     pub(crate) fn catalogs(&self) -> &Catalogs {
         &self.inner.catalogs
     }

@@ -11,7 +11,7 @@ use super::cores::{Assignment, Cores, Shared};
 use super::resolve::Resolving;
 use crate::config::directory::Directory;
 use crate::config::{Config, Problems};
-use crate::control::status::ResourceStatus;
+use crate::control::status::{ResourceStatus, UnmatchedPattern};
 use crate::control::{Notice, Server, Status, StatusSource, notify};
 use crate::intercept::{Accepted, Interceptor, Namespaces, View};
 use crate::metrics;
@@ -30,6 +30,7 @@ struct Public {
     recordings: Arc<Recordings>,
     reload: ArcSwap<Option<String>>,
     intercept: Arc<View>,
+    services: Services,
 }
 
 impl StatusSource for Public {
@@ -41,6 +42,16 @@ impl StatusSource for Public {
             addresses: directory.addresses_of(name).map(|address| address.to_string()).collect(),
         });
         let (opened, closed) = (metrics::SESSIONS_OPENED.get(), metrics::SESSIONS_CLOSED.get());
+        let unmatched = self.services.unmatched_patterns().into_iter().flat_map(|(resource, database, patterns)| {
+            patterns
+                .iter()
+                .map(|pattern| UnmatchedPattern {
+                    resource: resource.to_string(),
+                    database: database.to_string(),
+                    pattern: pattern.clone(),
+                })
+                .collect::<Vec<_>>()
+        });
         let recorder = self.recordings.failing();
         let intercept = self.intercept.status();
         let detached = intercept.get("detached_by_others").and_then(serde_json::Value::as_array);
@@ -55,6 +66,7 @@ impl StatusSource for Public {
             policies: self.policies.load().len(),
             sessions: opened.saturating_sub(closed),
             sessions_opened: opened,
+            unmatched: unmatched.collect(),
             recorder,
             reload: (**self.reload.load()).clone(),
             intercept,
@@ -86,6 +98,7 @@ pub(super) async fn run(path: &Path) -> Result<()> {
         recordings,
         reload: ArcSwap::from_pointee(None),
         intercept: interceptor.view(),
+        services: shared.services.clone(),
     });
     let source: Arc<dyn StatusSource> = Arc::clone(&public) as _;
     let control = Server::start(&public.config.load().control, source).await?;

@@ -1,11 +1,12 @@
 //! The catalog of a database: what is asked of the server, and what the operator's patterns make of the answers.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::access::{Name, Tags};
 use crate::config::Resource;
@@ -55,6 +56,12 @@ fn text(row: &Row, at: usize) -> Option<&str> {
     row.get(at)?.as_deref()
 }
 
+/// A catalog, and the operator's patterns for that database that match nothing in it.
+pub(super) struct Built {
+    pub(super) catalog: Catalog,
+    pub(super) unmatched: Vec<String>,
+}
+
 /// Builds a catalog; a row that cannot be read makes it one that is not whole. What had a tag in `previous` keeps it: a
 /// tag binds to the object, whatever that is called since.
 pub(super) fn build(
@@ -64,7 +71,7 @@ pub(super) fn build(
     search_path: Vec<Name>,
     generation: u64,
     previous: Option<&Catalog>,
-) -> Catalog {
+) -> Built {
     let mut catalog = Catalog {
         generation,
         complete: true,
@@ -73,9 +80,14 @@ pub(super) fn build(
         any_sensitive: !resource.sensitive.is_empty(),
         ..Catalog::default()
     };
+    let matched: Vec<Cell<bool>> = resource.sensitive.iter().map(|_| Cell::new(false)).collect();
     let tags = |schema: &str, name: &str, column: Option<&str>| {
-        let lines = resource.sensitive.iter().filter(|line| line.pattern.matches(database, schema, name, column));
-        Tags::new(lines.flat_map(|line| line.tags.iter().cloned()))
+        let lines = resource.sensitive.iter().zip(&matched);
+        let lines = lines.filter(|(line, _)| line.pattern.matches(database, schema, name, column));
+        Tags::new(lines.flat_map(|(line, matched)| {
+            matched.set(true);
+            line.tags.iter().cloned()
+        }))
     };
     for row in &answers.relations {
         let read = (|| {
@@ -144,7 +156,9 @@ pub(super) fn build(
         keep_tags(&mut catalog, previous, resource);
     }
     inherit(&mut catalog);
-    catalog
+    let here = resource.sensitive.iter().zip(&matched).filter(|(line, _)| line.pattern.is_for(database));
+    let unmatched = here.filter(|(_, matched)| !matched.get()).map(|(line, _)| line.pattern.text.clone()).collect();
+    Built { catalog, unmatched }
 }
 
 /// Gives every object that was there before the tags that it had, as far as the operator still uses them.
@@ -246,6 +260,8 @@ pub(super) struct Slot {
     current: ArcSwapOption<(Arc<Catalog>, Instant)>,
     /// The newest there has been, however old: the tags that objects had.
     last: ArcSwapOption<Catalog>,
+    /// Patterns that matched nothing in it.
+    unmatched: ArcSwap<Vec<String>>,
     generation: AtomicU64,
 }
 
@@ -258,6 +274,19 @@ impl Catalogs {
             slots.clear();
         }
         Arc::clone(slots.entry((Arc::clone(resource), Arc::clone(database))).or_default())
+    }
+}
+
+impl Catalogs {
+    /// Patterns that match nothing, by resource and database, in the databases that sessions have been on.
+    pub(crate) fn unmatched(&self) -> Vec<(Name, Name, Arc<Vec<String>>)> {
+        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = slots.iter().map(|((resource, database), slot)| {
+            (Arc::clone(resource), Arc::clone(database), slot.unmatched.load_full())
+        });
+        let mut found: Vec<_> = found.filter(|(_, _, patterns)| !patterns.is_empty()).collect();
+        found.sort();
+        found
     }
 }
 
@@ -284,7 +313,8 @@ impl Slot {
         self.generation.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) fn store(&self, catalog: &Arc<Catalog>) {
+    pub(super) fn store(&self, catalog: &Arc<Catalog>, unmatched: Vec<String>) {
+        self.unmatched.store(Arc::new(unmatched));
         self.last.store(Some(Arc::clone(catalog)));
         self.current.store(Some(Arc::new((Arc::clone(catalog), Instant::now()))));
     }

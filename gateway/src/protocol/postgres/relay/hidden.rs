@@ -71,9 +71,10 @@ impl Relay {
         let path = self.settings.search_path.as_deref().unwrap_or_default().to_vec();
         let previous = if self.catalog_touched { Some(Arc::clone(&self.catalog)) } else { self.slot.last() };
         let previous = previous.as_deref();
-        let catalog = Arc::new(build(&answers, &self.resource, &self.database, path, generation, previous));
+        let built = build(&answers, &self.resource, &self.database, path, generation, previous);
+        let catalog = Arc::new(built.catalog);
         if !self.catalog_touched {
-            self.slot.store(&catalog);
+            self.slot.store(&catalog, built.unmatched);
         }
         Ok(catalog)
     }
