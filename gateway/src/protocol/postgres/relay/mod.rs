@@ -190,7 +190,10 @@ impl Relay {
         loop {
             self.take_server()?;
             self.take_client().await?;
-            self.session.guard.commit()?;
+            // Before anything goes to the server. What only came of a command can wait until its client has the answer.
+            if self.server.waits() || !self.client.waits() || self.terminated {
+                self.session.guard.commit()?;
+            }
             if self.terminated {
                 let Side { writer, output, unflushed, .. } = &mut self.server;
                 // The server closes at once: whether it took the goodbye makes no difference.
