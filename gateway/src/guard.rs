@@ -297,6 +297,16 @@ impl Guard {
         }
     }
 
+    /// Whether something decided waits for [`Guard::commit`], which has to come before anyone learns of it.
+    pub fn is_due(&self) -> bool {
+        self.evidence.is_due()
+    }
+
+    /// Whether only outcomes wait for [`Guard::commit`]: they may wait for the next command, but not for long.
+    pub fn lingers(&self) -> bool {
+        self.evidence.lingers()
+    }
+
     /// Records how a forwarded command ended.
     pub fn finished(&mut self, command: CommandId, outcome: Outcome) {
         metrics::MASKED_VALUES.add(outcome.masked);

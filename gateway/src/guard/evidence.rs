@@ -32,11 +32,15 @@ pub(super) struct Evidence {
     /// Absent once the recording is sealed.
     recorder: Option<Recorder>,
     next: u64,
+    /// Whether something waits to be written that is more than an outcome.
+    due: bool,
+    /// Whether an outcome waits to be written.
+    outcomes: bool,
 }
 
 impl Evidence {
     pub(super) fn new(recorder: Recorder) -> Self {
-        Evidence { recorder: Some(recorder), next: 1 }
+        Evidence { recorder: Some(recorder), next: 1, due: false, outcomes: false }
     }
 
     fn number(&mut self) -> CommandId {
@@ -106,23 +110,35 @@ impl Evidence {
 
     fn append(&mut self, entry: &CommandEntry<'_>) {
         if let Some(recorder) = &mut self.recorder {
+            self.due = true;
             recorder.command(entry);
         }
     }
 
     pub(super) fn finished(&mut self, id: CommandId, outcome: &Outcome) {
         if let Some(recorder) = &mut self.recorder {
+            self.outcomes = true;
             recorder.finished(id, outcome);
         }
     }
 
     pub(super) fn note(&mut self, what: &str) {
         if let Some(recorder) = &mut self.recorder {
+            self.due = true;
             recorder.note(what);
         }
     }
 
+    pub(super) fn is_due(&self) -> bool {
+        self.due
+    }
+
+    pub(super) fn lingers(&self) -> bool {
+        self.outcomes && !self.due
+    }
+
     pub(super) fn flush(&mut self) -> Result<(), RecordError> {
+        (self.due, self.outcomes) = (false, false);
         match &mut self.recorder {
             Some(recorder) => recorder.flush(),
             None => Ok(()),

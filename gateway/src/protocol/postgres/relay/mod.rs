@@ -14,6 +14,7 @@ mod server;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
@@ -37,6 +38,10 @@ const CHUNK: usize = 64 * 1024;
 
 /// How much output may wait before the other side is not read, in bytes.
 const MAX_OUTPUT: usize = 512 * 1024;
+
+/// How long the outcome of a command waits to be written together with the next command, so that a busy session writes
+/// its recording once a command.
+const LINGER: Duration = Duration::from_millis(50);
 
 /// Why a session ended before both sides closed it.
 #[derive(Debug, thiserror::Error)]
@@ -190,8 +195,9 @@ impl Relay {
         loop {
             self.take_server()?;
             self.take_client().await?;
-            // Before anything goes to the server. What only came of a command can wait until its client has the answer.
-            if self.server.waits() || !self.client.waits() || self.terminated {
+            // Before anything goes to the server, and before a refusal is told. What only came of a command waits for the
+            // next one, or for LINGER.
+            if self.server.waits() || self.terminated || self.session.guard.is_due() {
                 self.session.guard.commit()?;
             }
             if self.terminated {
@@ -202,6 +208,7 @@ impl Relay {
             }
             let (from_client, from_server) = (self.takes_client(), self.client.output.len() < MAX_OUTPUT);
             let (to_client, to_server) = (self.client.waits(), self.server.waits());
+            let lingers = self.session.guard.lingers();
             let (client, server) = (&mut self.client, &mut self.server);
             tokio::select! {
                 biased;
@@ -217,6 +224,7 @@ impl Relay {
                         return Ok(());
                     }
                 }
+                () = tokio::time::sleep(LINGER), if lingers => self.session.guard.commit()?,
             }
         }
     }
@@ -254,7 +262,7 @@ impl Relay {
             Side::drain(&mut writer, &mut output, &mut unflushed).await?;
             writer.shutdown().await
         };
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), farewell).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
         self.session.guard.close();
     }
 
