@@ -22,7 +22,7 @@ use crate::policy::{
 };
 pub use crate::record::Outcome;
 use crate::record::{CommandId, RecordError, Recorder};
-use crate::sql::{Analysis, Analyzer, Catalog, Settings};
+use crate::sql::{Analysis, Analyzer, Catalog, Changes, Settings};
 
 /// How many verdicts a session remembers; one for each statement text it prepares, for most.
 const MAX_RULINGS: usize = 1024;
@@ -169,12 +169,13 @@ struct Ruling {
     _analysis: Arc<Analysis>,
     _catalog: Arc<Catalog>,
     answer: Answer,
+    ruled: Ruled,
 }
 
 #[derive(Debug)]
 enum Answer {
-    Forward { plan: Arc<Plan>, ruled: Ruled },
-    Refuse { hold: bool, action: Action, ruled: Ruled },
+    Forward { plan: Arc<Plan> },
+    Refuse { hold: bool, action: Action },
 }
 
 impl Guard {
@@ -204,25 +205,26 @@ impl Guard {
             Some(name) => format!("connect to {address} port {port} as {}", name.escape_default()),
             None => format!("connect to {address} port {port}"),
         };
-        let (refused, ruled) = match decision {
-            Decision::Permit(given) => match given.approvals.first() {
-                None => (false, Ruled { policies: given.policies.clone(), ..Ruled::default() }),
-                Some(_) => (true, held(&given.approvals)),
-            },
-            Decision::Deny(denial) => (true, denied(&denial)),
-        };
         let effect = Effect {
             action: Action::Connect,
             object: Object::Resource,
             tags: Tags::default(),
             facts: Facts::default(),
         };
+        let ruled = Ruled::on(std::slice::from_ref(&effect));
+        let (refused, ruled) = match decision {
+            Decision::Permit(given) => match given.approvals.first() {
+                None => (false, Ruled { policies: given.policies.clone(), ..ruled }),
+                Some(_) => (true, held(&given.approvals, ruled)),
+            },
+            Decision::Deny(denial) => (true, denied(&denial, ruled)),
+        };
         let verdict = match (refused, observe) {
             (false, _) => "forward",
             (true, true) => "observe",
             (true, false) => "block",
         };
-        let command = self.evidence.operation("connect", &text, std::slice::from_ref(&effect), verdict, &ruled, false);
+        let command = self.evidence.operation("connect", &text, verdict, &ruled, false);
         if refused && !observe {
             let reason = ruled.reason.unwrap_or_else(|| "not permitted".to_owned());
             self.entrance = Entrance::Closed(reason.clone());
@@ -251,7 +253,7 @@ impl Guard {
     /// Something that is not a statement and is executed like one, on a database that is known.
     pub fn opaque(&self, action: Action, object: Object, text: &str, catalog: &Arc<Catalog>) -> Prepared {
         let effect = Effect { action, object, tags: Tags::default(), facts: Facts::default() };
-        let analysis = Analysis { changes_catalog: true, changes_settings: true, ..Analysis::of_operation(effect) };
+        let analysis = Analysis { changes: Changes::ALL, ..Analysis::of_operation(effect) };
         let text: Arc<str> = text.into();
         Prepared { recorded: Arc::clone(&text), text, analysis: Arc::new(analysis), catalog: Arc::clone(catalog) }
     }
@@ -279,7 +281,7 @@ impl Guard {
         let analysis = Arc::new(Analysis::of_operation(effect));
         let ruling = self.rule(&analysis, &Arc::new(Catalog::default()), text, in_transaction);
         self.answer(&ruling, &analysis, in_transaction, |evidence, verdict, ruled| {
-            evidence.operation("operation", text, &analysis.effects, verdict, ruled, in_transaction)
+            evidence.operation("operation", text, verdict, ruled, in_transaction)
         })
     }
 
@@ -346,25 +348,30 @@ impl Guard {
         if let Some(ruling) = self.rulings.get(&key) {
             return Rc::clone(ruling);
         }
-        let answer = match &self.party.resource {
-            None => refused(Action::SqlUnknown, "no resource of this gateway is at that address".to_owned()),
+        let ruled = Ruled::on(&analysis.effects);
+        let (answer, ruled) = match &self.party.resource {
+            None => {
+                let reason = Some("no resource of this gateway is at that address".to_owned());
+                (Answer::Refuse { hold: false, action: Action::SqlUnknown }, Ruled { reason, ..ruled })
+            }
             Some(resource) => {
                 let ask = |effect: &Effect| {
                     let request = Request { principal: &self.party.principal, resource, effect, context: &context };
                     policies.decide_cached(memo, &request)
                 };
-                decide(analysis, catalog, &self.given, ask)
+                decide(analysis, catalog, &self.given, ruled, ask)
             }
         };
         let grew = match &answer {
             // What is observed is answered unmasked: nothing was given.
-            Answer::Forward { plan, .. } if !self.party.observe => self.given.grow(plan),
+            Answer::Forward { plan } if !self.party.observe => self.given.grow(plan),
             _ => false,
         };
         if grew || self.rulings.len() >= MAX_RULINGS {
             self.rulings.clear();
         }
-        let ruling = Rc::new(Ruling { _analysis: Arc::clone(analysis), _catalog: Arc::clone(catalog), answer });
+        let ruling = Ruling { _analysis: Arc::clone(analysis), _catalog: Arc::clone(catalog), answer, ruled };
+        let ruling = Rc::new(ruling);
         self.rulings.insert(key, Rc::clone(&ruling));
         ruling
     }
@@ -376,19 +383,20 @@ impl Guard {
         in_transaction: bool,
         record: impl FnOnce(&mut Evidence, &'static str, &Ruled) -> CommandId,
     ) -> Verdict {
+        let ruled = &ruling.ruled;
         match &ruling.answer {
-            Answer::Forward { plan, ruled } => {
+            Answer::Forward { plan } => {
                 metrics::COMMANDS_FORWARDED.add(1);
                 let command = record(&mut self.evidence, "forward", ruled);
                 let plan = if self.party.observe { Arc::new(Plan::Pass) } else { Arc::clone(plan) };
                 Verdict::Forward { command, plan }
             }
-            Answer::Refuse { ruled, .. } if self.party.observe => {
+            Answer::Refuse { .. } if self.party.observe => {
                 metrics::COMMANDS_OBSERVED.add(1);
                 let command = record(&mut self.evidence, "observe", ruled);
                 Verdict::Forward { command, plan: Arc::new(Plan::Pass) }
             }
-            Answer::Refuse { hold, action, ruled } => {
+            Answer::Refuse { hold, action } => {
                 let (verdict, counter) =
                     if *hold { ("hold", &metrics::COMMANDS_HELD) } else { ("block", &metrics::COMMANDS_BLOCKED) };
                 counter.add(1);
@@ -405,7 +413,13 @@ impl Guard {
 
 /// Asks the policy about every effect. All have to be permitted; the first that is not decides what is said, one
 /// that a policy forbids before one that none permits.
-fn decide(analysis: &Analysis, catalog: &Catalog, given: &Given, mut ask: impl FnMut(&Effect) -> Decision) -> Answer {
+fn decide(
+    analysis: &Analysis,
+    catalog: &Catalog,
+    given: &Given,
+    ruled: Ruled,
+    mut ask: impl FnMut(&Effect) -> Decision,
+) -> (Answer, Ruled) {
     let mut refusal: Option<(Action, Arc<Denial>)> = None;
     let mut approvals: Vec<ApprovalRule> = Vec::new();
     let mut held_action = None;
@@ -437,42 +451,31 @@ fn decide(analysis: &Analysis, catalog: &Catalog, given: &Given, mut ask: impl F
         }
     }
     if let Some((action, denial)) = refusal {
-        return Answer::Refuse { hold: false, action, ruled: denied(&denial) };
+        return (Answer::Refuse { hold: false, action }, denied(&denial, ruled));
     }
     if let Some(action) = held_action {
-        return Answer::Refuse { hold: true, action, ruled: held(&approvals) };
+        return (Answer::Refuse { hold: true, action }, held(&approvals, ruled));
     }
     match plan::plan(analysis, catalog, &masks, given) {
-        Planned::Plan { plan, masks } => {
-            Answer::Forward { plan: Arc::new(plan), ruled: Ruled { reason: None, policies, masks } }
+        Planned::Plan { plan, masks } => (Answer::Forward { plan: Arc::new(plan) }, Ruled { policies, masks, ..ruled }),
+        Planned::Unmaskable(reason) => {
+            let refused = Answer::Refuse { hold: false, action: Action::SqlRead };
+            (refused, Ruled { reason: Some(reason), policies, ..ruled })
         }
-        Planned::Unmaskable(reason) => Answer::Refuse {
-            hold: false,
-            action: Action::SqlRead,
-            ruled: Ruled { reason: Some(reason), policies, masks: Vec::new() },
-        },
     }
 }
 
-fn refused(action: Action, reason: String) -> Answer {
-    Answer::Refuse { hold: false, action, ruled: Ruled { reason: Some(reason), ..Ruled::default() } }
+fn denied(denial: &Denial, ruled: Ruled) -> Ruled {
+    Ruled { reason: Some(denial.reason.clone()), policies: denial.policies.clone(), ..ruled }
 }
 
-fn denied(denial: &Denial) -> Ruled {
-    Ruled { reason: Some(denial.reason.clone()), policies: denial.policies.clone(), masks: Vec::new() }
-}
-
-fn held(approvals: &[ApprovalRule]) -> Ruled {
+fn held(approvals: &[ApprovalRule], ruled: Ruled) -> Ruled {
     let waits: Vec<String> = approvals
         .iter()
         .map(|rule| format!("{} of group {} within {} s", rule.quorum, rule.group, rule.timeout.as_secs()))
         .collect();
     let reason = format!("it needs approval by {}, and this gateway takes no approvals", waits.join(" and "));
-    Ruled {
-        reason: Some(reason),
-        policies: approvals.iter().map(|rule| rule.policy.clone()).collect(),
-        masks: Vec::new(),
-    }
+    Ruled { reason: Some(reason), policies: approvals.iter().map(|rule| rule.policy.clone()).collect(), ..ruled }
 }
 
 fn unwritable(error: &RecordError) -> CommitError {

@@ -74,7 +74,7 @@ fn print(entry: &Entry<'_>) {
         Body::Opened { session, .. } => opened(&time, session),
         Body::Command { id, kind, text, verdict, reason, policies, masks, parameters, .. } => {
             println!("{time}  #{} {:<8} {} {}", id.0, printable(verdict), printable(kind), printable(text));
-            for (number, value) in (1..).zip(parameters) {
+            for (number, value) in (1..).zip(parameters.iter()) {
                 println!("{:14}${number} = {}", "", value.as_deref().map_or("NULL".to_owned(), printable));
             }
             if let Some(reason) = reason {
@@ -84,7 +84,7 @@ fn print(entry: &Entry<'_>) {
                 let ids: Vec<String> = policies.iter().map(|id| printable(id)).collect();
                 println!("{:14}by {}", "", ids.join(", "));
             }
-            for (object, mask) in masks {
+            for (object, mask) in masks.iter() {
                 println!("{:14}masked {} {}", "", printable(object), format!("{mask:?}").to_lowercase());
             }
         }

@@ -1,9 +1,11 @@
 //! What the guard leaves in the recording: every command with its verdict, numbered, nothing sensitive in it.
 
+use std::borrow::Cow;
+
 use crate::access::{Effect, Name};
 use crate::guard::{Outcome, Parameter};
 use crate::mask::Mask;
-use crate::record::{CommandEntry, CommandId, RecordError, Recorder};
+use crate::record::{CommandEntry, CommandId, RecordError, Recorder, Touched};
 use crate::sql::Analysis;
 
 /// What stands for a value that the recording must not hold.
@@ -15,15 +17,25 @@ const MAX_PARAMETER: usize = 4096;
 /// The most parameters of one command that are kept; a statement can have 65,535.
 const MAX_PARAMETERS: usize = 256;
 
-/// Why a verdict is as it is.
-#[derive(Clone, Debug, Default)]
+/// A verdict in the recording's words: on what, and why it is as it is.
+#[derive(Clone, Debug)]
 pub(super) struct Ruled {
+    /// What it is on.
+    pub(super) effects: Vec<Touched>,
     /// Why it was refused.
     pub(super) reason: Option<String>,
     /// The policies behind it.
     pub(super) policies: Vec<Name>,
     /// Which columns are masked, and how.
     pub(super) masks: Vec<(String, Mask)>,
+}
+
+impl Ruled {
+    /// Nothing to say but what it is on.
+    pub(super) fn on(effects: &[Effect]) -> Self {
+        let effects = effects.iter().map(Touched::from).collect();
+        Ruled { effects, reason: None, policies: Vec::new(), masks: Vec::new() }
+    }
 }
 
 /// A session's recorder and the numbers of its commands.
@@ -69,12 +81,12 @@ impl Evidence {
             kind: "statement",
             text,
             fingerprint: &analysis.fingerprint,
-            effects: &analysis.effects,
-            parameters: shown.collect(),
+            effects: &ruled.effects,
+            parameters: &shown.collect::<Vec<_>>(),
             verdict,
             reason: ruled.reason.as_deref(),
             policies: &ruled.policies,
-            masks: ruled.masks.clone(),
+            masks: &ruled.masks,
             in_transaction,
         };
         self.append(&entry);
@@ -85,7 +97,6 @@ impl Evidence {
         &mut self,
         kind: &'static str,
         text: &str,
-        effects: &[Effect],
         verdict: &'static str,
         ruled: &Ruled,
         in_transaction: bool,
@@ -96,12 +107,12 @@ impl Evidence {
             kind,
             text,
             fingerprint: "",
-            effects,
-            parameters: Vec::new(),
+            effects: &ruled.effects,
+            parameters: &[],
             verdict,
             reason: ruled.reason.as_deref(),
             policies: &ruled.policies,
-            masks: ruled.masks.clone(),
+            masks: &ruled.masks,
             in_transaction,
         };
         self.append(&entry);
@@ -159,26 +170,27 @@ impl Drop for Evidence {
     }
 }
 
-fn shown(value: Parameter<'_>, sensitive: bool) -> Option<String> {
+fn shown(value: Parameter<'_>, sensitive: bool) -> Option<Cow<'_, str>> {
     let (bytes, text) = match value {
         Parameter::Null => return None,
-        _ if sensitive => return Some(HIDDEN.to_owned()),
+        _ if sensitive => return Some(HIDDEN.into()),
         Parameter::Text(bytes) => (bytes, true),
         Parameter::Binary(bytes) => (bytes, false),
     };
     let kept = bytes.get(..MAX_PARAMETER).unwrap_or(bytes);
     let mut out = if text {
-        String::from_utf8_lossy(kept).into_owned()
+        String::from_utf8_lossy(kept)
     } else {
-        kept.iter().fold("\\x".to_owned(), |mut out, byte| {
+        let hex = kept.iter().fold("\\x".to_owned(), |mut out, byte| {
             use std::fmt::Write as _;
             // Writing to a string cannot fail.
             let _ = write!(out, "{byte:02x}");
             out
-        })
+        });
+        hex.into()
     };
     if kept.len() < bytes.len() {
-        out.push('…');
+        out.to_mut().push('…');
     }
     Some(out)
 }

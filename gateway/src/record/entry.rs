@@ -71,9 +71,9 @@ pub struct CommandEntry<'a> {
     /// The same for texts that differ in literals only; empty where there is none.
     pub fingerprint: &'a str,
     /// What it does.
-    pub effects: &'a [Effect],
+    pub effects: &'a [Touched],
     /// Values of bound parameters; absent: NULL.
-    pub parameters: Vec<Option<String>>,
+    pub parameters: &'a [Option<Cow<'a, str>>],
     /// `forward`, `block`, `hold` or `observe`.
     pub verdict: &'static str,
     /// Why it was not forwarded, or would not have been.
@@ -81,7 +81,7 @@ pub struct CommandEntry<'a> {
     /// The policies behind the verdict.
     pub policies: &'a [Name],
     /// Objects and their masks.
-    pub masks: Vec<(String, Mask)>,
+    pub masks: &'a [(String, Mask)],
     /// Whether a transaction block was open.
     pub in_transaction: bool,
 }
@@ -93,6 +93,15 @@ pub struct Touched {
     pub action: String,
     /// The object's id without its resource; empty: the resource itself.
     pub object: String,
+}
+
+impl From<&Effect> for Touched {
+    fn from(effect: &Effect) -> Self {
+        Touched {
+            action: effect.action.as_str().to_owned(),
+            object: effect.object.id("").trim_start_matches('/').to_owned(),
+        }
+    }
 }
 
 /// One entry's content.
@@ -117,17 +126,17 @@ pub enum Body<'a> {
         /// The same for texts that differ in literals only.
         fingerprint: Cow<'a, str>,
         /// What it does.
-        effects: Vec<Touched>,
+        effects: Cow<'a, [Touched]>,
         /// Values of bound parameters.
-        parameters: Vec<Option<String>>,
+        parameters: Cow<'a, [Option<Cow<'a, str>>]>,
         /// `forward`, `block`, `hold` or `observe`.
         verdict: Cow<'a, str>,
         /// Why it was not forwarded.
         reason: Option<Cow<'a, str>>,
         /// The policies behind the verdict.
-        policies: Vec<Name>,
+        policies: Cow<'a, [Name]>,
         /// Objects and their masks.
-        masks: Vec<(String, Mask)>,
+        masks: Cow<'a, [(String, Mask)]>,
         /// Whether a transaction block was open.
         in_transaction: bool,
     },
@@ -136,7 +145,7 @@ pub enum Body<'a> {
         /// Its number.
         id: CommandId,
         /// How.
-        outcome: Outcome,
+        outcome: Cow<'a, Outcome>,
     },
     /// Something that an auditor has to know.
     Note {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use entry::{CommandEntry, Opened, Outcome};
+pub use entry::{CommandEntry, Opened, Outcome, Touched};
 pub use index::Recordings;
 pub use recorder::Recorder;
 

@@ -1,5 +1,6 @@
 //! The writer of one session's recording.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::chain::Head;
-use super::entry::{Body, CommandEntry, FORMAT, Opened, Outcome, Touched};
+use super::entry::{Body, CommandEntry, FORMAT, Opened, Outcome};
 use super::index::Recordings;
 use super::{CommandId, RecordError, SessionId};
 use crate::metrics;
@@ -64,28 +65,24 @@ impl Recorder {
     /// A command and its verdict.
     pub fn command(&mut self, command: &CommandEntry<'_>) {
         self.commands = self.commands.saturating_add(1);
-        let effects = command.effects.iter().map(|effect| Touched {
-            action: effect.action.as_str().to_owned(),
-            object: effect.object.id("").trim_start_matches('/').to_owned(),
-        });
         self.append(Body::Command {
             id: command.id,
             kind: command.kind.into(),
             text: command.text.into(),
             fingerprint: command.fingerprint.into(),
-            effects: effects.collect(),
-            parameters: command.parameters.clone(),
+            effects: command.effects.into(),
+            parameters: command.parameters.into(),
             verdict: command.verdict.into(),
             reason: command.reason.map(Into::into),
-            policies: command.policies.to_vec(),
-            masks: command.masks.clone(),
+            policies: command.policies.into(),
+            masks: command.masks.into(),
             in_transaction: command.in_transaction,
         });
     }
 
     /// How a forwarded command ended.
     pub fn finished(&mut self, id: CommandId, outcome: &Outcome) {
-        self.append(Body::Finished { id, outcome: outcome.clone() });
+        self.append(Body::Finished { id, outcome: Cow::Borrowed(outcome) });
     }
 
     /// Something that an auditor has to know.

@@ -13,7 +13,7 @@ use self::scope::{Found, Scope};
 use super::form::{Act, Cte, Expr, On, Query, Source, Statement, Table, Write};
 use super::postgres::Program;
 use super::predicate::{MAX_LIST, is_value, predicate};
-use super::{Analysis, Catalog, Output, Settings, builtin};
+use super::{Analysis, Catalog, Changes, Output, Settings, builtin};
 use crate::access::{Action, ColumnName, Effect, Facts, FunctionName, Name, Object, Predicate, TableName, Tags};
 
 /// An analysis, but for where its literals are.
@@ -31,8 +31,7 @@ pub(super) fn unreadable(text: &[u8]) -> Told {
         Effect { action: Action::SqlUnknown, object: Object::Resource, tags: Tags::default(), facts: Facts::default() };
     let analysis = Analysis {
         fingerprint: hash.as_str().get(..16).unwrap_or_default().into(),
-        changes_catalog: true,
-        changes_settings: true,
+        changes: Changes::ALL,
         ..Analysis::of_operation(effect)
     };
     Told { analysis, literals_sensitive: true }
@@ -44,7 +43,7 @@ pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) ->
     let mut walk = Walk::new(catalog, path);
     for statement in &program.statements {
         // A search path that this very text changes is not the one its names are looked up by.
-        if walk.changes_settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
+        if walk.changes.settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
             walk.unknown();
         }
         walk.statement(statement, &Scope::default(), Use::Read);
@@ -73,8 +72,7 @@ pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) ->
         output,
         literals: Arc::new([]),
         parameters: vec![sensitive; program.parameters].into(),
-        changes_catalog: walk.changes_catalog,
-        changes_settings: walk.changes_settings,
+        changes: walk.changes,
     };
     Told { analysis, literals_sensitive: sensitive }
 }
@@ -102,8 +100,7 @@ struct Walk<'a> {
     touches_sensitive: bool,
     fetches: bool,
     streams: bool,
-    changes_catalog: bool,
-    changes_settings: bool,
+    changes: Changes,
 }
 
 impl<'a> Walk<'a> {
@@ -116,12 +113,16 @@ impl<'a> Walk<'a> {
             touches_sensitive: false,
             fetches: false,
             streams: false,
-            changes_catalog: false,
-            changes_settings: false,
+            changes: Changes::default(),
         }
     }
 
     fn effect(&mut self, action: Action, object: Object, tags: Tags, facts: Facts) {
+        match action {
+            Action::SqlExecute => self.changes = Changes::ALL,
+            Action::SqlUnknown => self.changes |= Changes { names: true, rules: true, ..Changes::default() },
+            _ => {}
+        }
         let had = self.effects.entry((action, object)).or_insert_with(|| (tags.clone(), facts));
         // Two uses of one object: the weaker facts hold for both.
         had.0 = had.0.union(&tags);
@@ -150,8 +151,7 @@ impl<'a> Walk<'a> {
             }
             Statement::Act(act) => self.act(act, outer),
             Statement::Opaque => {
-                self.changes_catalog = true;
-                self.changes_settings = true;
+                self.changes = Changes::ALL;
                 self.unknown();
             }
         }
@@ -159,8 +159,7 @@ impl<'a> Walk<'a> {
 
     fn act(&mut self, act: &Act, outer: &Scope<'_>) {
         self.fetches |= act.fetches;
-        self.changes_catalog |= act.changes_catalog;
-        self.changes_settings |= act.changes_settings;
+        self.changes |= act.changes;
         for (action, on) in &act.effects {
             match on {
                 On::Resource => self.plain(*action, Object::Resource),
@@ -224,7 +223,7 @@ impl<'a> Walk<'a> {
         }
         let scope = self.sources(&query.sources, &scope, usage);
         if let Some(into) = &query.into {
-            self.changes_catalog = true;
+            self.changes |= Changes::CATALOG;
             let (name, tags) = self.table(into);
             self.effect(Action::SqlCreate, Object::Table(name), tags, Facts::default());
         }
@@ -355,7 +354,7 @@ impl<'a> Walk<'a> {
             _ => return self.unknown(),
         };
         if function == "set_config" && schema.is_none_or(|schema| schema == "pg_catalog") {
-            self.changes_settings = true;
+            self.changes |= Changes::SETTINGS;
             // Which setting is a value, and so may be a role.
             let _ = arguments;
             return self.unknown();
@@ -369,8 +368,6 @@ impl<'a> Walk<'a> {
         if system && builtin::computes(function) {
             return;
         }
-        self.changes_catalog = true;
-        self.changes_settings = true;
         let name = self.function_name(name);
         let known = self.catalog.functions.iter().find(|f| f.schema == name.schema && f.name == name.function);
         let tags = known.map(|function| function.tags.clone()).unwrap_or_default();

@@ -3,6 +3,7 @@
 //! Lowering is total. What a front-end does not know becomes [`Expr::Opaque`] or [`Statement::Opaque`], which is never
 //! harmless.
 
+use super::Changes;
 use crate::access::Action;
 
 /// A relation as a statement names it.
@@ -135,6 +136,5 @@ pub(super) struct Act {
     pub(super) keeps: bool,
     /// Whether it answers with rows that an earlier statement described.
     pub(super) fetches: bool,
-    pub(super) changes_catalog: bool,
-    pub(super) changes_settings: bool,
+    pub(super) changes: Changes,
 }

@@ -42,10 +42,46 @@ pub struct Analysis {
     pub literals: Arc<[Literal]>,
     /// Whether each `$n` meets something sensitive; a parameter beyond the end is taken to.
     pub parameters: Arc<[bool]>,
-    /// Whether the catalog may be different afterwards.
-    pub changes_catalog: bool,
-    /// Whether the search path or another setting that the analysis depends on may be different afterwards.
-    pub changes_settings: bool,
+    /// What may be different afterwards.
+    pub changes: Changes,
+}
+
+/// What a statement may leave different, so that the next cannot be read by what was known before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What names stand for in the catalog.
+    pub catalog: bool,
+    /// The search path, or another setting that the analysis depends on.
+    pub settings: bool,
+    /// Prepared statements and cursors, whose names SQL shares with the protocol.
+    pub names: bool,
+    /// How the server reads texts.
+    pub rules: bool,
+    /// Whatever its transaction changed before: it may be taken back.
+    pub undoes: bool,
+}
+
+impl Changes {
+    /// What code may do that cannot be read.
+    pub const ALL: Changes = Changes { catalog: true, settings: true, names: true, rules: true, undoes: true };
+    /// The catalog alone.
+    pub const CATALOG: Changes = Changes { catalog: true, ..Changes::NONE };
+    /// The settings alone.
+    pub const SETTINGS: Changes = Changes { settings: true, ..Changes::NONE };
+    /// Prepared statements and cursors alone.
+    pub const NAMES: Changes = Changes { names: true, ..Changes::NONE };
+    const NONE: Changes = Changes { catalog: false, settings: false, names: false, rules: false, undoes: false };
+}
+
+impl std::ops::BitOrAssign for Changes {
+    fn bitor_assign(&mut self, other: Changes) {
+        let Changes { catalog, settings, names, rules, undoes } = other;
+        self.catalog |= catalog;
+        self.settings |= settings;
+        self.names |= names;
+        self.rules |= rules;
+        self.undoes |= undoes;
+    }
 }
 
 /// What the columns of a statement's results may hold.
@@ -80,8 +116,7 @@ impl Analysis {
             output: Output::Rows,
             literals: Arc::new([]),
             parameters: Arc::new([]),
-            changes_catalog: false,
-            changes_settings: false,
+            changes: Changes::default(),
         }
     }
 

@@ -3,12 +3,13 @@
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     AlterTableStmt, AlterTableType, CmdType, CopyStmt, DropStmt, InsertStmt, MergeStmt, Node, ObjectType,
-    OnConflictAction, RangeVar, ReturningClause, VariableSetStmt,
+    OnConflictAction, RangeVar, ReturningClause, TransactionStmtKind, VariableSetStmt,
 };
 
 use super::query::table;
 use super::{Lowering, strings};
 use crate::access::Action;
+use crate::sql::Changes;
 use crate::sql::form::{Act, Expr, On, Source, Statement, Table, Write};
 
 /// Settings that decide what a role may do, or which triggers run.
@@ -23,7 +24,7 @@ fn act(action: Action, on: On) -> Act {
 }
 
 fn ddl(action: Action, on: On) -> Statement {
-    Statement::Act(Act { changes_catalog: true, ..act(action, on) })
+    Statement::Act(Act { changes: Changes::CATALOG, ..act(action, on) })
 }
 
 fn on_table(relation: Option<&RangeVar>) -> On {
@@ -71,24 +72,31 @@ impl Lowering {
         self.shape_decides = false;
         match node {
             NodeEnum::CopyStmt(copy) => self.copy(copy),
-            NodeEnum::TransactionStmt(_)
-            | NodeEnum::VariableShowStmt(_)
+            NodeEnum::TransactionStmt(transaction) => {
+                let undoes = matches!(
+                    transaction.kind(),
+                    TransactionStmtKind::TransStmtRollback | TransactionStmtKind::TransStmtRollbackTo
+                );
+                let changes = Changes { undoes, ..Changes::default() };
+                Statement::Act(Act { changes, ..act(Action::SqlSession, On::Resource) })
+            }
+            NodeEnum::VariableShowStmt(_)
             | NodeEnum::ListenStmt(_)
             | NodeEnum::UnlistenStmt(_)
             | NodeEnum::NotifyStmt(_)
-            | NodeEnum::ClosePortalStmt(_)
-            | NodeEnum::DeallocateStmt(_)
             | NodeEnum::ConstraintsSetStmt(_)
             | NodeEnum::LockStmt(_) => session(),
+            NodeEnum::ClosePortalStmt(_) | NodeEnum::DeallocateStmt(_) => {
+                Statement::Act(Act { changes: Changes::NAMES, ..act(Action::SqlSession, On::Resource) })
+            }
             NodeEnum::DiscardStmt(_) => Statement::Act(Act {
-                changes_settings: true,
-                changes_catalog: true,
+                changes: Changes { catalog: true, settings: true, names: true, ..Changes::default() },
                 ..act(Action::SqlSession, On::Resource)
             }),
             NodeEnum::FetchStmt(_) => Statement::Act(Act { fetches: true, ..act(Action::SqlSession, On::Resource) }),
             NodeEnum::VariableSetStmt(set) => set_variable(set),
-            NodeEnum::DeclareCursorStmt(declare) => self.containing(declare.query.as_deref()),
-            NodeEnum::PrepareStmt(prepare) => self.containing(prepare.query.as_deref()),
+            NodeEnum::DeclareCursorStmt(declare) => self.naming(declare.query.as_deref()),
+            NodeEnum::PrepareStmt(prepare) => self.naming(prepare.query.as_deref()),
             NodeEnum::ExplainStmt(explain) => {
                 let inner = explain.query.as_deref().map_or(Statement::Opaque, |query| self.statement(query));
                 Statement::Act(Act { effects: Vec::new(), inner: Some(Box::new(inner)), ..Act::default() })
@@ -159,11 +167,11 @@ impl Lowering {
             | NodeEnum::CreateUserMappingStmt(_)
             | NodeEnum::AlterUserMappingStmt(_)
             | NodeEnum::DropUserMappingStmt(_) => {
-                Statement::Act(Act { changes_catalog: true, ..act(Action::SqlPrivilege, On::Resource) })
+                Statement::Act(Act { changes: Changes::CATALOG, ..act(Action::SqlPrivilege, On::Resource) })
             }
             NodeEnum::DropOwnedStmt(_) => Statement::Act(Act {
                 effects: vec![(Action::SqlDrop, On::Resource), (Action::SqlPrivilege, On::Resource)],
-                changes_catalog: true,
+                changes: Changes::CATALOG,
                 ..Act::default()
             }),
             NodeEnum::VacuumStmt(_)
@@ -201,19 +209,15 @@ impl Lowering {
             | NodeEnum::CreateSubscriptionStmt(_)
             | NodeEnum::AlterSubscriptionStmt(_)
             | NodeEnum::DropSubscriptionStmt(_) => {
-                Statement::Act(Act { changes_catalog: true, ..act(Action::SqlAdmin, On::Resource) })
+                Statement::Act(Act { changes: Changes::CATALOG, ..act(Action::SqlAdmin, On::Resource) })
             }
             NodeEnum::DoStmt(_) => {
                 let block = On::Function(vec!["pg_catalog".to_owned(), "do".to_owned()]);
-                Statement::Act(Act { changes_catalog: true, changes_settings: true, ..act(Action::SqlExecute, block) })
+                Statement::Act(act(Action::SqlExecute, block))
             }
             NodeEnum::CallStmt(call) => {
                 let name = call.funccall.as_deref().map(|call| strings(&call.funcname)).unwrap_or_default();
-                Statement::Act(Act {
-                    changes_catalog: true,
-                    changes_settings: true,
-                    ..act(Action::SqlExecute, On::Function(name))
-                })
+                Statement::Act(act(Action::SqlExecute, On::Function(name)))
             }
             // EXECUTE of a statement that may have been prepared under another search path, and anything newer than
             // this list.
@@ -319,10 +323,14 @@ impl Lowering {
         }
     }
 
-    /// A statement of the session that contains another.
-    fn containing(&mut self, inner: Option<&Node>) -> Statement {
+    /// A statement of the session that gives another a name.
+    fn naming(&mut self, inner: Option<&Node>) -> Statement {
         let inner = inner.map_or(Statement::Opaque, |inner| self.statement(inner));
-        Statement::Act(Act { inner: Some(Box::new(inner)), ..act(Action::SqlSession, On::Resource) })
+        Statement::Act(Act {
+            inner: Some(Box::new(inner)),
+            changes: Changes::NAMES,
+            ..act(Action::SqlSession, On::Resource)
+        })
     }
 
     /// A statement that keeps the rows of another.
@@ -331,7 +339,7 @@ impl Lowering {
         Statement::Act(Act {
             inner: Some(Box::new(inner)),
             keeps: true,
-            changes_catalog: true,
+            changes: Changes::CATALOG,
             ..act(Action::SqlCreate, on)
         })
     }
@@ -346,7 +354,7 @@ fn set_variable(set: &VariableSetStmt) -> Statement {
     } else {
         Action::SqlSession
     };
-    Statement::Act(Act { changes_settings: true, ..act(action, On::Resource) })
+    Statement::Act(Act { changes: Changes::SETTINGS, ..act(action, On::Resource) })
 }
 
 fn alter_table(alter: &AlterTableStmt) -> Statement {
@@ -367,7 +375,7 @@ fn alter_table(alter: &AlterTableStmt) -> Statement {
     if owner {
         effects.push((Action::SqlPrivilege, On::Resource));
     }
-    Statement::Act(Act { effects, changes_catalog: true, ..Act::default() })
+    Statement::Act(Act { effects, changes: Changes::CATALOG, ..Act::default() })
 }
 
 fn drop_objects(drop: &DropStmt) -> Statement {
@@ -392,5 +400,5 @@ fn drop_objects(drop: &DropStmt) -> Statement {
         _ => On::Resource,
     };
     let effects = drop.objects.iter().map(|node| (Action::SqlDrop, on(node))).collect();
-    Statement::Act(Act { effects, changes_catalog: true, ..Act::default() })
+    Statement::Act(Act { effects, changes: Changes::CATALOG, ..Act::default() })
 }

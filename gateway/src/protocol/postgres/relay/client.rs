@@ -12,7 +12,7 @@ use crate::access::{Action, FunctionName, Object};
 use crate::guard::{self, Outcome, Parameter, Prepared, Verdict};
 use crate::mask::Plan;
 use crate::protocol::postgres::reply::{frame, put_text};
-use crate::sql::{Catalog, Settings};
+use crate::sql::{Catalog, Changes, Settings};
 
 /// A text that no grammar knows: the server's transaction has to fail where the client believes that it did.
 const POISON: &str = "refused_by_the_gateway";
@@ -181,19 +181,21 @@ impl Relay {
     }
 
     fn started(&mut self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Prepared) -> Running {
-        let analysis = &prepared.analysis;
+        let changes = prepared.analysis.changes;
         let candour = if *plan == Plan::Pass { self.candour() } else { Candour::Code };
         let running = Running {
             command,
             plan,
             candour,
             outcome: Outcome::default(),
-            changes_catalog: analysis.changes_catalog || (self.catalog_touched && undoes(&prepared.text)),
-            changes_settings: analysis.changes_settings || (self.settings_touched && undoes(&prepared.text)),
-            renames: renames(prepared),
-            changes_rules: self.was_unread || may_change_rules(prepared),
+            changes: Changes {
+                catalog: changes.catalog || (changes.undoes && self.catalog_touched),
+                settings: changes.settings || (changes.undoes && self.settings_touched),
+                rules: changes.rules || self.was_unread,
+                ..changes
+            },
         };
-        self.suspect |= running.changes_rules;
+        self.suspect |= running.changes.rules;
         self.queue.unsettled = self.queue.unsettled.saturating_add(usize::from(running.unsettles()));
         running
     }
@@ -326,25 +328,6 @@ impl Relay {
         self.forward(&poison, Owed::Poison { error, simple: false });
         self.skipping = true;
     }
-}
-
-/// Whether what a statement does is not known, so that it may change how the server reads the next.
-fn may_change_rules(prepared: &Prepared) -> bool {
-    let code = |action| matches!(action, Action::SqlUnknown | Action::SqlExecute);
-    prepared.analysis.effects.iter().any(|effect| code(effect.action))
-}
-
-/// Whether a statement may take back what the transaction changed.
-fn undoes(text: &str) -> bool {
-    text.to_ascii_lowercase().contains("rollback")
-}
-
-/// Whether a statement may make one by a name that a Parse gave: SQL's own PREPARE shares its names with the protocol.
-fn renames(prepared: &Prepared) -> bool {
-    let text = prepared.text.to_ascii_lowercase();
-    // Code that cannot be read can put the words together.
-    may_change_rules(prepared)
-        || ["prepare", "deallocate", "discard", "declare", "close"].iter().any(|word| text.contains(word))
 }
 
 fn parameter(bound: &Bound) -> Parameter<'_> {

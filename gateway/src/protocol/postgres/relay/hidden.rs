@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::errors::{Candour, sqlstate, told};
 use super::message::{Fields, MAX_WHOLE, head, split};
-use super::{Relay, RelayError, Side};
+use super::{Relay, RelayError};
 use crate::protocol::postgres::catalog::{Answers, COLUMNS, FUNCTIONS, PARENTS, RELATIONS, Row, build};
 use crate::protocol::postgres::established::BackendKind;
 use crate::protocol::postgres::reply::{frame, put_text};
@@ -89,14 +89,13 @@ impl Relay {
 
     async fn ask_for_ever(&mut self, sql: &str) -> Result<Vec<Row>, RelayError> {
         frame(&mut self.server.output, b'Q', |body| put_text(body, sql));
-        let Side { writer, output, unflushed, .. } = &mut self.server;
-        Side::drain(writer, output, unflushed).await?;
+        self.server.drain().await?;
         let (mut rows, mut size, mut failed) = (Vec::new(), 0usize, None);
         loop {
             let Some(head) =
                 head(&self.server.input).map_err(RelayError::Server)?.filter(|h| self.server.input.len() >= h.whole)
             else {
-                if Side::fill(&mut self.server.reader, &mut self.server.input).await? == 0 {
+                if self.server.fill().await? == 0 {
                     return Err(RelayError::ServerGone);
                 }
                 continue;

@@ -11,30 +11,30 @@ mod message;
 mod queue;
 mod rows;
 mod server;
+mod side;
 
+use std::future::{Future as _, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use bytes::BytesMut;
+use tokio::time::{Sleep, sleep};
 
 use self::errors::Candour;
 use self::message::Malformed;
 use self::queue::{MAX_OWED, Queue};
+use self::side::{CHUNK, Side};
 use super::catalog::{Slot, search_path};
 use super::established::{BackendKind, Established};
-use super::wire::Wire;
 use crate::access::Name;
 use crate::config::{Mode, Resource};
 use crate::mask::Masker;
 use crate::protocol::Services;
-use crate::protocol::stream::Stream;
 use crate::session::Session;
 use crate::sql::{Catalog, Settings};
-
-/// How much is read at once, in bytes.
-const CHUNK: usize = 64 * 1024;
 
 /// How much output may wait before the other side is not read, in bytes.
 const MAX_OUTPUT: usize = 512 * 1024;
@@ -42,6 +42,19 @@ const MAX_OUTPUT: usize = 512 * 1024;
 /// How long the outcome of a command waits to be written together with the next command, so that a busy session writes
 /// its recording once a command.
 const LINGER: Duration = Duration::from_millis(50);
+
+/// How long a client has to take the last thing that is said to it.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a turn of the relay brought.
+enum Turn {
+    /// Bytes were read or written.
+    Moved,
+    /// Nothing, and an outcome has waited for the next command long enough.
+    Lingered,
+    /// The client's end.
+    Gone,
+}
 
 /// Why a session ended before both sides closed it.
 #[derive(Debug, thiserror::Error)]
@@ -60,48 +73,6 @@ enum RelayError {
     ServerGone,
     #[error("{0}")]
     Io(#[from] io::Error),
-}
-
-/// One connection: what was read and not taken, and what is to be written.
-struct Side {
-    reader: ReadHalf<Stream>,
-    writer: WriteHalf<Stream>,
-    input: BytesMut,
-    output: BytesMut,
-    unflushed: bool,
-    /// Bytes of a message that passes as it is and is not wholly there yet.
-    passing: usize,
-}
-
-impl Side {
-    fn new(wire: Wire) -> Self {
-        let Wire { stream, input } = wire;
-        let (reader, writer) = tokio::io::split(stream);
-        Side { reader, writer, input, output: BytesMut::new(), unflushed: false, passing: 0 }
-    }
-
-    /// Reads once; 0 at the end.
-    async fn fill(reader: &mut ReadHalf<Stream>, input: &mut BytesMut) -> io::Result<usize> {
-        input.reserve(CHUNK);
-        reader.read_buf(input).await
-    }
-
-    /// Writes what waits. Can be dropped and called again.
-    async fn drain(writer: &mut WriteHalf<Stream>, output: &mut BytesMut, unflushed: &mut bool) -> io::Result<()> {
-        while output.has_remaining() {
-            *unflushed = true;
-            if writer.write_buf(output).await? == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-        }
-        writer.flush().await?;
-        *unflushed = false;
-        Ok(())
-    }
-
-    fn waits(&self) -> bool {
-        self.unflushed || !self.output.is_empty()
-    }
 }
 
 /// Where a session stands.
@@ -143,6 +114,8 @@ struct Relay {
     terminated: bool,
     /// Whether masks and verdicts hold.
     enforced: bool,
+    /// When outcomes that no command followed are written.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 /// Relays an established session until it ends; the text is why, where it ended otherwise than by the client.
@@ -182,12 +155,21 @@ pub(super) async fn relay(established: Established, services: &Services) {
         skipping: false,
         terminated: false,
         enforced: session.workload.mode == Mode::Enforce,
+        linger: None,
         session,
         resource,
     };
     let ended = relay.run().await;
     relay.end(ended).await;
     drop(cancel);
+}
+
+/// Whether what was polled is done.
+fn done(polled: Poll<io::Result<()>>) -> io::Result<bool> {
+    match polled {
+        Poll::Ready(result) => result.map(|()| true),
+        Poll::Pending => Ok(false),
+    }
 }
 
 impl Relay {
@@ -201,32 +183,56 @@ impl Relay {
                 self.session.guard.commit()?;
             }
             if self.terminated {
-                let Side { writer, output, unflushed, .. } = &mut self.server;
                 // The server closes at once: whether it took the goodbye makes no difference.
-                let _ = Side::drain(writer, output, unflushed).await;
+                let _ = self.server.drain().await;
                 return Ok(());
             }
-            let (from_client, from_server) = (self.takes_client(), self.client.output.len() < MAX_OUTPUT);
-            let (to_client, to_server) = (self.client.waits(), self.server.waits());
-            let lingers = self.session.guard.lingers();
-            let (client, server) = (&mut self.client, &mut self.server);
-            tokio::select! {
-                biased;
-                done = Side::drain(&mut server.writer, &mut server.output, &mut server.unflushed), if to_server => done?,
-                done = Side::drain(&mut client.writer, &mut client.output, &mut client.unflushed), if to_client => done?,
-                read = Side::fill(&mut server.reader, &mut server.input), if from_server => {
-                    if read? == 0 {
-                        return Err(RelayError::ServerGone);
-                    }
-                }
-                read = Side::fill(&mut client.reader, &mut client.input), if from_client => {
-                    if read? == 0 {
-                        return Ok(());
-                    }
-                }
-                () = tokio::time::sleep(LINGER), if lingers => self.session.guard.commit()?,
+            match self.exchange().await? {
+                Turn::Moved => {}
+                Turn::Lingered => self.session.guard.commit()?,
+                Turn::Gone => return Ok(()),
             }
         }
+    }
+
+    /// Writes and reads what both peers take and give now, once; waits where that is nothing.
+    async fn exchange(&mut self) -> Result<Turn, RelayError> {
+        let (from_client, from_server) = (self.takes_client(), self.client.output.len() < MAX_OUTPUT);
+        if self.linger.is_none() && self.session.guard.lingers() {
+            self.linger = Some(Box::pin(sleep(LINGER)));
+        }
+        poll_fn(|cx| {
+            let mut moved = false;
+            if self.server.waits() {
+                moved |= done(self.server.poll_drain(cx))?;
+            }
+            if self.client.waits() {
+                moved |= done(self.client.poll_drain(cx))?;
+            }
+            if from_server && let Poll::Ready(read) = self.server.poll_fill(cx) {
+                if read? == 0 {
+                    return Poll::Ready(Err(RelayError::ServerGone));
+                }
+                moved = true;
+            }
+            if from_client && let Poll::Ready(read) = self.client.poll_fill(cx) {
+                if read? == 0 {
+                    return Poll::Ready(Ok(Turn::Gone));
+                }
+                moved = true;
+            }
+            if moved {
+                return Poll::Ready(Ok(Turn::Moved));
+            }
+            if let Some(linger) = &mut self.linger
+                && linger.as_mut().poll(cx).is_ready()
+            {
+                self.linger = None;
+                return Poll::Ready(Ok(Turn::Lingered));
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Whether more of the client's messages can be taken now.
@@ -257,12 +263,7 @@ impl Relay {
         if self.client.passing == 0 && self.server.passing == 0 {
             self.client.output.extend_from_slice(&last);
         }
-        let Side { mut writer, mut output, mut unflushed, .. } = self.client;
-        let farewell = async {
-            Side::drain(&mut writer, &mut output, &mut unflushed).await?;
-            writer.shutdown().await
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
+        let _ = tokio::time::timeout(FAREWELL, self.client.shut()).await;
         self.session.guard.close();
     }
 

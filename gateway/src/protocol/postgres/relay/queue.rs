@@ -13,6 +13,7 @@ use super::rows::Columns;
 use crate::guard::{Outcome, Prepared};
 use crate::mask::Plan;
 use crate::record::CommandId;
+use crate::sql::Changes;
 
 /// A command on its way, and what has come of it.
 #[derive(Debug)]
@@ -21,20 +22,14 @@ pub(super) struct Running {
     pub(super) plan: Arc<Plan>,
     pub(super) candour: Candour,
     pub(super) outcome: Outcome,
-    /// Whether the catalog may be another afterwards.
-    pub(super) changes_catalog: bool,
-    /// Whether the settings may be others afterwards.
-    pub(super) changes_settings: bool,
-    /// Whether prepared statements may be others afterwards.
-    pub(super) renames: bool,
-    /// Whether the server may read texts by other rules afterwards. It says so with the next ReadyForQuery.
-    pub(super) changes_rules: bool,
+    /// What may be different afterwards. Of other rules to read texts by, the server tells with the next ReadyForQuery.
+    pub(super) changes: Changes,
 }
 
 impl Running {
     /// Whether what names mean is only known when it is over.
     pub(super) fn unsettles(&self) -> bool {
-        self.changes_catalog || self.changes_settings || self.renames
+        self.changes.catalog || self.changes.settings || self.changes.names
     }
 }
 
@@ -177,7 +172,7 @@ impl Queue {
     /// Whether a command is outstanding that may change how texts are read.
     pub(super) fn changes_rules(&self) -> bool {
         self.owed.iter().any(|owed| match owed {
-            Owed::Query(running) | Owed::Execute(running) | Owed::Function(running) => running.changes_rules,
+            Owed::Query(running) | Owed::Execute(running) | Owed::Function(running) => running.changes.rules,
             _ => false,
         })
     }

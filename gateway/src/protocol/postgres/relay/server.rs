@@ -186,16 +186,16 @@ impl Relay {
     /// A command is over: what it may have changed has to be learnt again.
     fn finished(&mut self, running: Running) {
         self.queue.unsettled = self.queue.unsettled.saturating_sub(usize::from(running.unsettles()));
-        let Running { command, outcome, changes_catalog, changes_settings, renames, .. } = running;
-        if changes_catalog {
+        let Running { command, outcome, changes, .. } = running;
+        if changes.catalog {
             self.catalog_outdated = true;
             self.catalog_touched = true;
             self.slot.outdate();
         }
-        if renames {
+        if changes.names {
             self.queue.forget();
         }
-        if changes_settings {
+        if changes.settings {
             self.settings_outdated = true;
             self.settings_touched = true;
         }
