@@ -1,14 +1,14 @@
 //! The daemon comes and goes; the guard stays until somebody detaches it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::{
-    Auth, Cgroup, Finished, Netns, Place, Postgres, PostgresOptions, Process, Setup, Sluice, Sniffer, eventually, run,
-    unique,
+    Auth, Cgroup, Finished, Netns, Place, Postgres, PostgresOptions, Process, Setup, Sluice, Sniffer, cgroup_root,
+    eventually, run, unique,
 };
 
 const POLICY: &str = "@id(\"all\") permit (principal, action, resource);";
@@ -320,5 +320,55 @@ fn a_second_daemon_is_refused_and_the_first_goes_on() -> Result<()> {
     let node = Node::start()?;
     let other = run(node.sluice.command()?.arg("run"))?.failure()?;
     ensure!(other.contains("in use") || other.contains("another"), "{other}");
+    node.serves(&node.job)
+}
+
+/// A program attached at the root of cgroups without BPF_F_ALLOW_MULTI, as some older tools do.
+struct Alone {
+    program: PathBuf,
+}
+
+impl Alone {
+    const KIND: &str = "getpeername6";
+
+    /// Keeps the program behind a pinned link.
+    fn keep(link: &Path) -> Result<Self> {
+        let shown = run(Command::new("bpftool").args(["--json", "link", "show", "pinned"]).arg(link))?.success()?;
+        let shown: serde_json::Value = serde_json::from_str(&shown)?;
+        let id = shown["prog_id"].as_u64().with_context(|| format!("no link: {shown}"))?;
+        let program = Path::new("/sys/fs/bpf").join(unique("alone"));
+        run(Command::new("bpftool").args(["prog", "pin", "id", &id.to_string()]).arg(&program))?.success()?;
+        Ok(Self { program })
+    }
+
+    fn attach(&self, verb: &str) -> Result<Finished> {
+        let mut command = Command::new("bpftool");
+        command.args(["cgroup", verb]).arg(cgroup_root()?).args([Self::KIND, "pinned"]);
+        run(command.arg(&self.program))
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        let _ = self.attach("detach");
+        let _ = fs::remove_file(&self.program);
+    }
+}
+
+#[test]
+fn a_program_that_allows_no_other_beside_it_is_named() -> Result<()> {
+    let mut node = Node::start()?;
+    let alone = Alone::keep(&node.sluice.pin_dir().join("v1/links").join(Alone::KIND))?;
+    ensure!(node.sluice.terminate()?.success());
+    node.sluice.detach()?;
+    alone.attach("attach")?.success()?;
+    node.sluice.launch()?;
+    ensure!(!node.sluice.ended(Duration::from_secs(20))?.success());
+    let log = node.sluice.log();
+    ensure!(log.contains("a program is attached there that allows no other beside it: getpeername6 (id"), "{log}");
+    // Nothing is left half done.
+    ensure!(node.sluice.detach()?.contains("nothing was attached"), "the start took back what it had attached");
+    drop(alone);
+    node.sluice.run()?;
     node.serves(&node.job)
 }
