@@ -335,7 +335,8 @@ impl Alone {
     fn keep(link: &Path) -> Result<Self> {
         let shown = run(Command::new("bpftool").args(["--json", "link", "show", "pinned"]).arg(link))?.success()?;
         let shown: serde_json::Value = serde_json::from_str(&shown)?;
-        let id = shown["prog_id"].as_u64().with_context(|| format!("no link: {shown}"))?;
+        let id =
+            shown.get("prog_id").and_then(serde_json::Value::as_u64).with_context(|| format!("no link: {shown}"))?;
         let program = Path::new("/sys/fs/bpf").join(unique("alone"));
         run(Command::new("bpftool").args(["prog", "pin", "id", &id.to_string()]).arg(&program))?.success()?;
         Ok(Self { program })
