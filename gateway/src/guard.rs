@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Cache};
 
-use self::evidence::{Evidence, Ruled};
+use self::evidence::{Evidence, Ruled, Said};
 use self::plan::{Given, Planned};
 use crate::access::{Action, Effect, Facts, Name, Object, Tags};
 use crate::mask::Plan;
@@ -26,6 +26,13 @@ use crate::sql::{Analysis, Analyzer, Catalog, Changes, Settings};
 
 /// How many verdicts a session remembers; one for each statement text it prepares, for most.
 const MAX_RULINGS: usize = 1024;
+
+/// The longest text that is part of a remembered verdict, in bytes: policies that read the text make every text one of its own.
+const MAX_TEXT: usize = 4096;
+
+/// Why a command is refused whose mask depends on what is not known yet.
+const UNSURE: &str = "what is masked depends on whether a transaction block is open, and a command before this one may \
+    change that: wait for its answer before sending this";
 
 /// A statement as it stands on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +54,8 @@ pub struct Prepared {
     pub analysis: Arc<Analysis>,
     /// What it was analysed against.
     catalog: Arc<Catalog>,
+    /// The settings it was analysed under.
+    settings: Settings,
     /// The text as the recording may hold it.
     recorded: Arc<str>,
 }
@@ -60,6 +69,23 @@ pub enum Parameter<'a> {
     Text(&'a [u8]),
     /// In binary format.
     Binary(&'a [u8]),
+}
+
+/// Whether a transaction block will be open when the server comes to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// None is.
+    None,
+    /// One is.
+    Open,
+    /// A command before it may open or end one, and has not been answered: both are decided, and the stricter holds.
+    Unsure,
+}
+
+impl Block {
+    fn recorded(self) -> bool {
+        self != Block::None
+    }
 }
 
 /// What happens to a command.
@@ -247,15 +273,42 @@ impl Guard {
         } else {
             Arc::clone(&text)
         };
-        Prepared { text, analysis, catalog: Arc::clone(statement.catalog), recorded }
+        let (catalog, settings) = (Arc::clone(statement.catalog), statement.settings.clone());
+        Prepared { text, analysis, catalog, settings, recorded }
+    }
+
+    /// A statement that was prepared before, by what is known now. Where that makes it another one, the server may run the
+    /// one or the other: it is unknown.
+    pub fn renew(&mut self, prepared: &Prepared, catalog: &Arc<Catalog>, settings: &Settings) -> Prepared {
+        if Arc::ptr_eq(&prepared.catalog, catalog) && prepared.settings == *settings {
+            return prepared.clone();
+        }
+        let text = prepared.text.as_bytes();
+        let now = self.core.borrow_mut().analyzer.analyze(text, catalog, settings);
+        let same = now.effects == prepared.analysis.effects && now.output == prepared.analysis.output;
+        let (analysis, recorded) = if same {
+            (now, Arc::clone(&prepared.recorded))
+        } else {
+            let either = prepared.analysis.either(&now);
+            let recorded = now.recorded_text(&prepared.text, true).into();
+            (Arc::new(either), recorded)
+        };
+        let (catalog, settings) = (Arc::clone(catalog), settings.clone());
+        Prepared { text: Arc::clone(&prepared.text), analysis, catalog, settings, recorded }
     }
 
     /// Something that is not a statement and is executed like one, on a database that is known.
     pub fn opaque(&self, action: Action, object: Object, text: &str, catalog: &Arc<Catalog>) -> Prepared {
         let effect = Effect { action, object, tags: Tags::default(), facts: Facts::default() };
-        let analysis = Analysis { changes: Changes::ALL, ..Analysis::of_operation(effect) };
+        let analysis = Analysis { changes: Changes::ALL, copies_in: true, ..Analysis::of_operation(effect) };
         let text: Arc<str> = text.into();
-        Prepared { recorded: Arc::clone(&text), text, analysis: Arc::new(analysis), catalog: Arc::clone(catalog) }
+        Prepared {
+            recorded: Arc::clone(&text),
+            text,
+            analysis: Arc::new(analysis),
+            catalog: Arc::clone(catalog),
+            settings: Settings::default(),
+        }
     }
 
     /// A statement that the server reads by other rules than the parser does: unknown, whatever it says, and recorded by
@@ -268,10 +321,39 @@ impl Guard {
 
     /// Decides on a prepared statement and records command and verdict; `Guard::commit` makes the record durable.
     /// To be asked again at every execution: policy and time may have changed.
-    pub fn execute(&mut self, prepared: &Prepared, parameters: &[Parameter<'_>], in_transaction: bool) -> Verdict {
-        let ruling = self.rule(&prepared.analysis, &prepared.catalog, &prepared.text, in_transaction);
-        self.answer(&ruling, &prepared.analysis, in_transaction, |evidence, verdict, ruled| {
-            evidence.statement(&prepared.recorded, &prepared.analysis, parameters, verdict, ruled, in_transaction)
+    pub fn execute(&mut self, prepared: &Prepared, parameters: &[Parameter<'_>], block: Block) -> Verdict {
+        let ruling = self.rule_in(block, prepared);
+        self.record(&ruling, prepared, parameters, block)
+    }
+
+    /// Decides on a statement whose portal is made: as it may be run by a later command that does not name it. Recorded
+    /// where it is refused.
+    ///
+    /// # Errors
+    /// It may not be run now; it must not be bound.
+    pub fn bind(&mut self, prepared: &Prepared, parameters: &[Parameter<'_>], block: Block) -> Result<(), Refusal> {
+        let ruling = self.rule_in(block, prepared);
+        if self.party.observe || matches!(ruling.answer, Answer::Forward { .. }) {
+            return Ok(());
+        }
+        match self.record(&ruling, prepared, parameters, block) {
+            Verdict::Block(refusal) | Verdict::Hold(refusal) => Err(refusal),
+            Verdict::Forward { .. } => Ok(()),
+        }
+    }
+
+    /// Records that a statement was given to the server to be kept: a parse, a bind. What runs it is a command of its own.
+    pub fn announce(&mut self, kind: &'static str, prepared: &Prepared, parameters: &[Parameter<'_>]) {
+        let ruled = Ruled::on(&prepared.analysis.effects);
+        let said = Said { kind, text: &prepared.recorded, analysis: &prepared.analysis, parameters };
+        self.evidence.statement(&said, "forward", &ruled, false);
+    }
+
+    fn record(&mut self, ruling: &Ruling, prepared: &Prepared, parameters: &[Parameter<'_>], block: Block) -> Verdict {
+        let in_transaction = block.recorded();
+        self.answer(ruling, &prepared.analysis, in_transaction, |evidence, verdict, ruled| {
+            let said = Said { kind: "statement", text: &prepared.recorded, analysis: &prepared.analysis, parameters };
+            evidence.statement(&said, verdict, ruled, in_transaction)
         })
     }
 
@@ -304,6 +386,11 @@ impl Guard {
         self.evidence.is_due()
     }
 
+    /// Whether so much waits for [`Guard::commit`] that it has to come before anything more is decided.
+    pub fn is_full(&self) -> bool {
+        self.evidence.is_full()
+    }
+
     /// Whether only outcomes wait for [`Guard::commit`]: they may wait for the next command, but not for long.
     pub fn lingers(&self) -> bool {
         self.evidence.lingers()
@@ -325,6 +412,26 @@ impl Guard {
     pub fn close(&mut self) {
         self.entrance = Entrance::Closed("the session is closed".to_owned());
         self.evidence.close();
+    }
+
+    /// The verdict in a transaction block or out of one; the stricter of both where nobody can tell.
+    fn rule_in(&mut self, block: Block, prepared: &Prepared) -> Rc<Ruling> {
+        let Prepared { analysis, catalog, text, .. } = prepared;
+        if block != Block::Unsure {
+            return self.rule(analysis, catalog, text, block == Block::Open);
+        }
+        let (inside, outside) = (self.rule(analysis, catalog, text, true), self.rule(analysis, catalog, text, false));
+        match (&inside.answer, &outside.answer) {
+            (Answer::Refuse { .. }, _) => inside,
+            (_, Answer::Refuse { .. }) => outside,
+            (Answer::Forward { plan: one }, Answer::Forward { plan: other }) if one == other => inside,
+            _ => Rc::new(Ruling {
+                _analysis: Arc::clone(analysis),
+                _catalog: Arc::clone(catalog),
+                answer: Answer::Refuse { hold: false, action: Action::SqlRead },
+                ruled: Ruled { reason: Some(UNSURE.to_owned()), ..Ruled::on(&analysis.effects) },
+            }),
+        }
     }
 
     /// The verdict on an analysis, from this session's memory where nothing it depends on has changed.
@@ -367,12 +474,16 @@ impl Guard {
             Answer::Forward { plan } if !self.party.observe => self.given.grow(plan),
             _ => false,
         };
-        if grew || self.rulings.len() >= MAX_RULINGS {
+        // A verdict keeps its catalog alive: those on an older one go with it.
+        let older = self.rulings.keys().next().is_some_and(|had| had.catalog != key.catalog);
+        if grew || older || self.rulings.len() >= MAX_RULINGS {
             self.rulings.clear();
         }
         let ruling = Ruling { _analysis: Arc::clone(analysis), _catalog: Arc::clone(catalog), answer, ruled };
         let ruling = Rc::new(ruling);
-        self.rulings.insert(key, Rc::clone(&ruling));
+        if !key.context.is_longer_than(MAX_TEXT) {
+            self.rulings.insert(key, Rc::clone(&ruling));
+        }
         ruling
     }
 

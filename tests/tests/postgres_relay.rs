@@ -1,96 +1,12 @@
 //! Established sessions of real clients on a real PostgreSQL, through the gateway's own `serve`: verdicts, masks, and
 //! everything else as it came.
 
-#[path = "postgres_startup/door.rs"]
-#[expect(dead_code, reason = "the start-up's suite uses the rest of it")]
-mod door;
-
-use std::path::Path;
-use std::process::Command;
+#[path = "postgres_relay/fixture.rs"]
+mod fixture;
 
 use anyhow::{Context, Result};
-use door::{Door, Options};
-use harness::{Auth, Netns, Place, Postgres, PostgresOptions, run};
-
-const POLICY: &str = r#"
-@id("baseline")
-permit (principal, action in [Action::"connect", Action::"sql.session", Action::"sql.query", Action::"sql.write",
-                              Action::"sql.create"], resource);
-@id("no-drop-in-prod") @reason("destructive DDL is blocked on production")
-forbid (principal, action == Action::"sql.drop", resource in Tag::"prod");
-@id("bounded-deletes") @reason("a delete names its rows")
-forbid (principal, action == Action::"sql.delete", resource) when { !context.bounded };
-@id("pii") @mask("partial")
-permit (principal, action == Action::"sql.read", resource in Tag::"pii");
-"#;
-
-const SENSITIVE: &str = "tags = [\"prod\"]\n[resources.orders.sensitive]\n\"public.users.ssn\" = [\"pii\"]\n";
-
-struct Fixture {
-    door: Door,
-    server: Postgres,
-    _netns: Netns,
-}
-
-impl Fixture {
-    fn new(role: &str, policy: &str, more: &str) -> Result<Self> {
-        let netns = Netns::new(role)?;
-        let server = Postgres::start(&netns, &PostgresOptions { auth: Auth::Scram, tls: true, settings: Vec::new() })?;
-        server.admin_in(
-            server.database(),
-            &format!(
-                "create table users (id int primary key, name text, ssn text);
-                 insert into users values (1, 'ann', '123-45-6789'), (2, 'bob', '987-65-4321'), (3, 'cy', null);
-                 create view people as select id, ssn from users;
-                 create table logs (line text); grant all on users, people, logs to {role};
-                 grant create on schema public to {role}",
-                role = server.role()
-            ),
-        )?;
-        let options = Options { more: more.to_owned(), policy: policy.to_owned(), ..Options::default() };
-        Ok(Self { door: Door::open(&server, &options)?, server, _netns: netns })
-    }
-
-    fn guarded(role: &str) -> Result<Self> {
-        Self::new(role, POLICY, SENSITIVE)
-    }
-
-    fn open(role: &str) -> Result<Self> {
-        Self::new(role, "@id(\"all\") permit (principal, action, resource);", "")
-    }
-
-    fn client(&self, program: impl AsRef<Path>) -> Command {
-        let mut command = Place::here().command(program.as_ref());
-        command
-            .env("PGHOST", "127.0.0.1")
-            .env("PGPORT", self.door.port().to_string())
-            .env("PGUSER", "somebody")
-            .env("PGDATABASE", self.server.database())
-            .env("PGSSLMODE", "disable")
-            .env("PGCONNECT_TIMEOUT", "20")
-            .env_remove("PGPASSWORD");
-        command
-    }
-
-    fn psql(&self, statements: &[&str]) -> Result<String> {
-        let mut psql = self.client("psql");
-        psql.args(["-X", "-A", "-t"]);
-        for statement in statements {
-            psql.args(["-c", statement]);
-        }
-        let finished = run(&mut psql)?;
-        Ok(format!("{}{}", finished.stdout, finished.stderr))
-    }
-
-    fn python(&self, body: &str) -> Result<String> {
-        let script = format!("import psycopg2\nc = psycopg2.connect('')\nc.autocommit = True\nq = c.cursor()\n{body}");
-        run(self.client("/usr/bin/python3").args(["-c", &script]))?.success()
-    }
-
-    fn admin(&self, sql: &str) -> Result<String> {
-        self.server.admin_in(self.server.database(), sql)
-    }
-}
+use fixture::{Fixture, POLICY, Raw, SENSITIVE, frame, parse, query, run_statement, sync};
+use harness::run;
 
 #[test]
 fn a_masked_column_is_masked_wherever_it_comes_out() -> Result<()> {
@@ -354,69 +270,6 @@ fn a_peer_that_breaks_the_protocol_is_told_and_costs_nobody_else() -> Result<()>
     drop(startup()?);
     assert_eq!(fixture.psql(&["select 1"])?, "1\n");
     Ok(())
-}
-
-/// The protocol by hand: what no client library sends.
-struct Raw(std::net::TcpStream);
-
-impl Raw {
-    fn connect(fixture: &Fixture) -> Result<Self> {
-        let stream = std::net::TcpStream::connect(("127.0.0.1", fixture.door.port()))?;
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
-        let mut raw = Self(stream);
-        let body = format!("\0\x03\0\0user\0x\0database\0{}\0\0", fixture.server.database());
-        raw.send(&[frame(b'_', body.as_bytes()).split_off(1)])?;
-        raw.ready(1)?;
-        Ok(raw)
-    }
-
-    /// All in one write.
-    fn send(&mut self, frames: &[Vec<u8>]) -> Result<()> {
-        use std::io::Write;
-        Ok(self.0.write_all(&frames.concat())?)
-    }
-
-    /// Everything up to so many ReadyForQuery, lossily.
-    fn ready(&mut self, mut count: usize) -> Result<String> {
-        use std::io::Read;
-        let mut seen = Vec::new();
-        while count > 0 {
-            let mut head = [0; 5];
-            self.0.read_exact(&mut head).with_context(|| String::from_utf8_lossy(&seen).into_owned())?;
-            let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
-            let mut body = vec![0; usize::try_from(length)?.saturating_sub(4)];
-            self.0.read_exact(&mut body)?;
-            seen.push(head[0]);
-            seen.extend_from_slice(&body);
-            count -= usize::from(head[0] == b'Z');
-        }
-        Ok(String::from_utf8_lossy(&seen).into_owned())
-    }
-}
-
-fn frame(tag: u8, body: &[u8]) -> Vec<u8> {
-    let mut frame = vec![tag];
-    frame.extend_from_slice(&u32::try_from(body.len() + 4).unwrap_or(0).to_be_bytes());
-    frame.extend_from_slice(body);
-    frame
-}
-
-fn query(text: &str) -> Vec<u8> {
-    frame(b'Q', format!("{text}\0").as_bytes())
-}
-
-fn parse(name: &str, text: &str) -> Vec<u8> {
-    frame(b'P', format!("{name}\0{text}\0\0\0").as_bytes())
-}
-
-/// Bind and Execute of the unnamed portal.
-fn run_statement(name: &str) -> Vec<u8> {
-    let bind = frame(b'B', format!("\0{name}\0\0\0\0\0\0\0").as_bytes());
-    [bind, frame(b'E', b"\0\0\0\0\0")].concat()
-}
-
-fn sync() -> Vec<u8> {
-    frame(b'S', b"")
 }
 
 #[test]

@@ -17,6 +17,18 @@ const MAX_PARAMETER: usize = 4096;
 /// The most parameters of one command that are kept; a statement can have 65,535.
 const MAX_PARAMETERS: usize = 256;
 
+/// The longest text that is kept whole, in bytes; of a longer one its beginning, its length and its hash.
+const MAX_STATEMENT: usize = 8 * 1024 * 1024;
+
+/// How much of a text is kept that is there whole already: of a portal's statement, which its Parse was recorded with.
+const MAX_AGAIN: usize = 4096;
+
+/// How much may wait for a flush before no further command is taken, in bytes.
+const FULL: usize = 8 * 1024 * 1024;
+
+/// What a command takes in the recording beside its text, in bytes.
+const OVERHEAD: usize = 1024;
+
 /// A verdict in the recording's words: on what, and why it is as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Ruled {
@@ -38,6 +50,18 @@ impl Ruled {
     }
 }
 
+/// A statement in a recording.
+pub(super) struct Said<'a> {
+    /// What was done with it: `statement` where it was run.
+    pub(super) kind: &'static str,
+    /// Its text, as it may be recorded.
+    pub(super) text: &'a str,
+    /// What it does.
+    pub(super) analysis: &'a Analysis,
+    /// Its parameters.
+    pub(super) parameters: &'a [Parameter<'a>],
+}
+
 /// A session's recorder and the numbers of its commands.
 #[derive(Debug)]
 pub(super) struct Evidence {
@@ -48,11 +72,13 @@ pub(super) struct Evidence {
     due: bool,
     /// Whether an outcome waits to be written.
     outcomes: bool,
+    /// About how much waits to be written, in bytes.
+    waiting: usize,
 }
 
 impl Evidence {
     pub(super) fn new(recorder: Recorder) -> Self {
-        Evidence { recorder: Some(recorder), next: 1, due: false, outcomes: false }
+        Evidence { recorder: Some(recorder), next: 1, due: false, outcomes: false, waiting: 0 }
     }
 
     fn number(&mut self) -> CommandId {
@@ -63,13 +89,13 @@ impl Evidence {
 
     pub(super) fn statement(
         &mut self,
-        text: &str,
-        analysis: &Analysis,
-        parameters: &[Parameter<'_>],
+        said: &Said<'_>,
         verdict: &'static str,
         ruled: &Ruled,
         in_transaction: bool,
     ) -> CommandId {
+        let Said { kind, text, analysis, parameters } = *said;
+        let text = &*cut(text, if kind == "bind" { MAX_AGAIN } else { MAX_STATEMENT });
         let id = self.number();
         let shown = parameters.iter().take(MAX_PARAMETERS).enumerate().map(|(index, value)| {
             // A parameter that the analysis does not know of may go anywhere.
@@ -78,7 +104,7 @@ impl Evidence {
         });
         let entry = CommandEntry {
             id,
-            kind: "statement",
+            kind,
             text,
             fingerprint: &analysis.fingerprint,
             effects: &ruled.effects,
@@ -122,6 +148,9 @@ impl Evidence {
     fn append(&mut self, entry: &CommandEntry<'_>) {
         if let Some(recorder) = &mut self.recorder {
             self.due = true;
+            let parameters: usize = entry.parameters.iter().flatten().map(|value| value.len()).sum();
+            self.waiting = self.waiting.saturating_add(entry.text.len()).saturating_add(parameters);
+            self.waiting = self.waiting.saturating_add(OVERHEAD);
             recorder.command(entry);
         }
     }
@@ -144,12 +173,17 @@ impl Evidence {
         self.due
     }
 
+    /// Whether so much waits that it has to be written before more is decided.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting >= FULL
+    }
+
     pub(super) fn lingers(&self) -> bool {
         self.outcomes && !self.due
     }
 
     pub(super) fn flush(&mut self) -> Result<(), RecordError> {
-        (self.due, self.outcomes) = (false, false);
+        (self.due, self.outcomes, self.waiting) = (false, false, 0);
         match &mut self.recorder {
             Some(recorder) => recorder.flush(),
             None => Ok(()),
@@ -168,6 +202,15 @@ impl Drop for Evidence {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// A text of at most about `most` bytes.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return text.into();
+    }
+    let kept = text.get(..text.floor_char_boundary(most)).unwrap_or_default();
+    format!("{kept}… ({} bytes, BLAKE3 {})", text.len(), blake3::hash(text.as_bytes()).to_hex()).into()
 }
 
 fn shown(value: Parameter<'_>, sensitive: bool) -> Option<Cow<'_, str>> {
@@ -198,6 +241,14 @@ fn shown(value: Parameter<'_>, sensitive: bool) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_and_still_told_from_others() {
+        assert_eq!(cut("abc", 3), "abc");
+        let (one, other) = (cut("äbcd", 3).into_owned(), cut("äbce", 3).into_owned());
+        assert!(one.starts_with("äb… (5 bytes, BLAKE3 ") && one != other, "{one}");
+        assert!(cut("äb", 1).starts_with("… (3 bytes"));
+    }
 
     #[test]
     fn parameters_are_shown_cut_or_hidden() {

@@ -23,6 +23,13 @@ pub struct ContextKey {
     pub(super) weekday: Option<i64>,
 }
 
+impl ContextKey {
+    /// Whether it holds a text of more than so many bytes: what is remembered by it would keep that.
+    pub fn is_longer_than(&self, bytes: usize) -> bool {
+        self.text.as_ref().is_some_and(|text| text.len() > bytes)
+    }
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Question {
     principal: Principal,
@@ -50,7 +57,7 @@ impl Memo {
             self.generation = generation;
             self.decisions.clear();
         }
-        if request.effect.action == Action::Connect || context.text.as_ref().is_some_and(|text| text.len() > MAX_TEXT) {
+        if request.effect.action == Action::Connect || context.is_longer_than(MAX_TEXT) {
             return decide();
         }
         let question = Question {

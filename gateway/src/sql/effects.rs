@@ -32,6 +32,7 @@ pub(super) fn unreadable(text: &[u8]) -> Told {
     let analysis = Analysis {
         fingerprint: hash.as_str().get(..16).unwrap_or_default().into(),
         changes: Changes::ALL,
+        copies_in: true,
         ..Analysis::of_operation(effect)
     };
     Told { analysis, literals_sensitive: true }
@@ -47,6 +48,10 @@ pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) ->
             walk.unknown();
         }
         walk.statement(statement, &Scope::default(), Use::Read);
+    }
+    if walk.unresolved && !catalog.complete {
+        // Nothing is known of what the names stand for: no rule on an object could be told to match.
+        walk.unknown();
     }
     if program.statements.is_empty() {
         walk.effect(Action::SqlSession, Object::Resource, Tags::default(), Facts::default());
@@ -73,6 +78,7 @@ pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) ->
         literals: Arc::new([]),
         parameters: vec![sensitive; program.parameters].into(),
         changes: walk.changes,
+        copies_in: walk.copies_in,
     };
     Told { analysis, literals_sensitive: sensitive }
 }
@@ -100,6 +106,7 @@ struct Walk<'a> {
     touches_sensitive: bool,
     fetches: bool,
     streams: bool,
+    copies_in: bool,
     changes: Changes,
 }
 
@@ -113,6 +120,7 @@ impl<'a> Walk<'a> {
             touches_sensitive: false,
             fetches: false,
             streams: false,
+            copies_in: false,
             changes: Changes::default(),
         }
     }
@@ -120,7 +128,10 @@ impl<'a> Walk<'a> {
     fn effect(&mut self, action: Action, object: Object, tags: Tags, facts: Facts) {
         match action {
             Action::SqlExecute => self.changes = Changes::ALL,
-            Action::SqlUnknown => self.changes |= Changes { names: true, rules: true, ..Changes::default() },
+            Action::SqlUnknown => {
+                self.copies_in = true;
+                self.changes |= Changes { names: true, rules: true, transaction: true, ..Changes::default() };
+            }
             _ => {}
         }
         let had = self.effects.entry((action, object)).or_insert_with(|| (tags.clone(), facts));
@@ -181,6 +192,7 @@ impl<'a> Walk<'a> {
     fn copy(&mut self, table: Option<&Table>, columns: &[String], query: Option<&Statement>, from_client: bool) {
         match (table, from_client) {
             (Some(table), true) => {
+                self.copies_in = true;
                 let (name, tags) = self.table(table);
                 self.effect(Action::SqlInsert, Object::Table(name), tags, Facts::default());
             }

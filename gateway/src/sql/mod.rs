@@ -16,7 +16,7 @@ mod predicate;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::access::{Effect, Name};
+use crate::access::{Action, Effect, Facts, Name, Object, Tags};
 pub use analyzer::Analyzer;
 pub use catalog::Catalog;
 
@@ -44,6 +44,8 @@ pub struct Analysis {
     pub parameters: Arc<[bool]>,
     /// What may be different afterwards.
     pub changes: Changes,
+    /// Whether it may ask the client for a stream of COPY data.
+    pub copies_in: bool,
 }
 
 /// What a statement may leave different, so that the next cannot be read by what was known before.
@@ -59,28 +61,33 @@ pub struct Changes {
     pub rules: bool,
     /// Whatever its transaction changed before: it may be taken back.
     pub undoes: bool,
+    /// Whether a transaction block is open.
+    pub transaction: bool,
 }
 
 impl Changes {
     /// What code may do that cannot be read.
-    pub const ALL: Changes = Changes { catalog: true, settings: true, names: true, rules: true, undoes: true };
+    pub const ALL: Changes =
+        Changes { catalog: true, settings: true, names: true, rules: true, undoes: true, transaction: true };
     /// The catalog alone.
     pub const CATALOG: Changes = Changes { catalog: true, ..Changes::NONE };
     /// The settings alone.
     pub const SETTINGS: Changes = Changes { settings: true, ..Changes::NONE };
     /// Prepared statements and cursors alone.
     pub const NAMES: Changes = Changes { names: true, ..Changes::NONE };
-    const NONE: Changes = Changes { catalog: false, settings: false, names: false, rules: false, undoes: false };
+    const NONE: Changes =
+        Changes { catalog: false, settings: false, names: false, rules: false, undoes: false, transaction: false };
 }
 
 impl std::ops::BitOrAssign for Changes {
     fn bitor_assign(&mut self, other: Changes) {
-        let Changes { catalog, settings, names, rules, undoes } = other;
+        let Changes { catalog, settings, names, rules, undoes, transaction } = other;
         self.catalog |= catalog;
         self.settings |= settings;
         self.names |= names;
         self.rules |= rules;
         self.undoes |= undoes;
+        self.transaction |= transaction;
     }
 }
 
@@ -117,6 +124,35 @@ impl Analysis {
             literals: Arc::new([]),
             parameters: Arc::new([]),
             changes: Changes::default(),
+            copies_in: false,
+        }
+    }
+
+    /// Of a text that does the one or the other, and nobody knows which: unknown, and whatever both do.
+    pub fn either(&self, other: &Analysis) -> Self {
+        let mut changes = self.changes;
+        changes |= other.changes;
+        let unknown = Effect {
+            action: Action::SqlUnknown,
+            object: Object::Resource,
+            tags: Tags::default(),
+            facts: Facts::default(),
+        };
+        let mut effects: Vec<Effect> = self.effects.iter().chain(other.effects.iter()).cloned().collect();
+        effects.push(unknown);
+        effects.sort();
+        effects.dedup();
+        let known = self.parameters.len().min(other.parameters.len());
+        let parameters = self.parameters.iter().zip(other.parameters.iter()).take(known);
+        Analysis {
+            fingerprint: Arc::clone(&self.fingerprint),
+            statements: self.statements.max(other.statements),
+            effects: effects.into(),
+            output: if self.output == other.output { self.output } else { Output::Fetched },
+            literals: Arc::clone(&self.literals),
+            parameters: parameters.map(|(one, other)| *one || *other).collect(),
+            changes,
+            copies_in: self.copies_in || other.copies_in,
         }
     }
 

@@ -19,6 +19,9 @@ const PRIVILEGED: [&str; 4] = ["role", "session_authorization", "session_replica
 /// pinned.
 const LEXICAL: [&str; 3] = ["standard_conforming_strings", "backslash_quote", "client_encoding"];
 
+/// Settings by which names are looked up; a role's own name can be on the search path.
+const NAMING: [&str; 3] = ["search_path", "role", "session_authorization"];
+
 fn act(action: Action, on: On) -> Act {
     Act { effects: vec![(action, on)], ..Act::default() }
 }
@@ -77,7 +80,7 @@ impl Lowering {
                     transaction.kind(),
                     TransactionStmtKind::TransStmtRollback | TransactionStmtKind::TransStmtRollbackTo
                 );
-                let changes = Changes { undoes, ..Changes::default() };
+                let changes = Changes { undoes, transaction: true, ..Changes::default() };
                 Statement::Act(Act { changes, ..act(Action::SqlSession, On::Resource) })
             }
             NodeEnum::VariableShowStmt(_)
@@ -354,7 +357,10 @@ fn set_variable(set: &VariableSetStmt) -> Statement {
     } else {
         Action::SqlSession
     };
-    Statement::Act(Act { changes: Changes::SETTINGS, ..act(action, On::Resource) })
+    // RESET ALL names none.
+    let matters = name.is_empty() || NAMING.contains(&name.as_str()) || LEXICAL.contains(&name.as_str());
+    let changes = if matters { Changes::SETTINGS } else { Changes::default() };
+    Statement::Act(Act { changes, ..act(action, On::Resource) })
 }
 
 fn alter_table(alter: &AlterTableStmt) -> Statement {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{Buf as _, BufMut, BytesMut};
 
 use super::errors::{self, Candour};
-use super::message::{Bind, Bound, Fields, Head, MAX_WHOLE, Malformed, head, split};
+use super::message::{Bind, Bound, Fields, Head, MAX_WHOLE, Malformed, head, is_usable_name, split};
 use super::queue::{MAX_OWED, Namespace, Owed, Portal, Running, Statement};
-use super::{MAX_OUTPUT, Relay, RelayError};
+use super::{CopyIn, MAX_OUTPUT, Relay, RelayError};
 use crate::access::{Action, FunctionName, Object};
-use crate::guard::{self, Outcome, Parameter, Prepared, Verdict};
+use crate::guard::{self, Block, Outcome, Parameter, Prepared, Verdict};
 use crate::mask::Plan;
 use crate::protocol::postgres::reply::{frame, put_text};
 use crate::sql::{Catalog, Changes, Settings};
@@ -21,9 +21,19 @@ impl Relay {
     /// Takes as many of the client's messages as can be taken now.
     pub(super) async fn take_client(&mut self) -> Result<(), RelayError> {
         loop {
-            self.queue.drop_copy_ends();
+            if self.session.guard.is_full() {
+                return Ok(());
+            }
             if self.terminated || self.queue.owed.len() >= MAX_OWED || self.server.output.len() >= MAX_OUTPUT {
                 return Ok(());
+            }
+            if self.dropping > 0 {
+                let now = self.dropping.min(self.client.input.len());
+                self.client.input.advance(now);
+                self.dropping = self.dropping.saturating_sub(now);
+                if self.dropping > 0 {
+                    return Ok(());
+                }
             }
             if self.client.passing > 0 {
                 let now = self.client.passing.min(self.client.input.len());
@@ -34,9 +44,16 @@ impl Relay {
                     return Ok(());
                 }
             }
+            if matches!(self.copy_in, CopyIn::Asked | CopyIn::Ended) {
+                // Whether the server takes what comes next for data is known when it has answered.
+                return Ok(());
+            }
             let Some(head) = head(&self.client.input).map_err(RelayError::Client)? else { return Ok(()) };
-            if head.tag == b'd' && !self.skipping {
-                self.client.passing = head.whole;
+            if head.tag == b'd' {
+                // Data that nobody takes is what a client sends before it hears that its COPY has failed.
+                let passes = self.copy_in == CopyIn::Open && !self.skipping;
+                self.early_sync &= !passes;
+                *(if passes { &mut self.client.passing } else { &mut self.dropping }) = head.whole;
                 continue;
             }
             if head.whole > MAX_WHOLE {
@@ -45,9 +62,9 @@ impl Relay {
             if self.client.input.len() < head.whole {
                 return Ok(());
             }
-            if matches!(head.tag, b'Q' | b'B' | b'E' | b'F') && !self.skipping {
+            if matches!(head.tag, b'Q' | b'P' | b'B' | b'E' | b'F') && !self.skipping && self.copy_in == CopyIn::No {
                 self.refresh().await?;
-                if (self.outdated() || self.suspect || self.queue.unsettled > 0) && self.settles() {
+                if head.tag != b'P' && (self.outdated() || self.suspect || self.queue.unsettled > 0) && self.settles() {
                     // What it is to be read by will be known when the server has answered.
                     return Ok(());
                 }
@@ -109,6 +126,16 @@ impl Relay {
         self.session.guard.prepare(guard::Statement { text, settings: &settings, catalog: &catalog })
     }
 
+    /// What a statement that was prepared before does now.
+    fn renew(&mut self, statement: &Statement) -> Prepared {
+        let prepared = &statement.prepared.value;
+        if !statement.readable {
+            return prepared.clone();
+        }
+        let (catalog, settings) = self.view();
+        self.session.guard.renew(prepared, &catalog, &settings)
+    }
+
     fn message(&mut self, head: Head, message: BytesMut) -> Result<(), RelayError> {
         if self.skipping {
             match head.tag {
@@ -117,37 +144,62 @@ impl Relay {
                 _ => return Ok(()),
             }
         }
+        if self.copy_in == CopyIn::Open {
+            return self.in_copy(head.tag, &message);
+        }
         let owed = match head.tag {
             b'Q' => return self.query(&message),
             b'P' => return self.parse(message),
             b'B' => return self.bind(&message),
             b'E' => return self.execute(message),
-            b'D' => Owed::Describe,
-            b'C' => {
+            b'D' | b'C' => {
                 let mut fields = Fields::of(&message);
                 let statement = fields.u8().map_err(RelayError::Client)? == b'S';
-                Owed::Close { statement, name: fields.text().map_err(RelayError::Client)?.into() }
+                let name: Box<[u8]> = fields.text().map_err(RelayError::Client)?.into();
+                if !is_usable_name(&name) {
+                    self.unusable_name();
+                    return Ok(());
+                }
+                if head.tag == b'D' { Owed::Describe } else { Owed::Close { statement, name } }
             }
-            b'S' if self.copying => {
-                self.server.output.extend_from_slice(&message);
-                return Ok(());
+            b'S' => {
+                self.batch_open = false;
+                Owed::Sync
             }
-            b'S' => Owed::Sync,
             b'F' => return self.function(message),
-            b'c' | b'f' if !self.copying && !self.queue.owed.is_empty() => Owed::CopyEnd,
-            b'H' | b'c' | b'f' => {
-                self.copying &= head.tag == b'H';
-                self.server.output.extend_from_slice(&message);
-                return Ok(());
-            }
-            b'X' => {
-                self.terminated = true;
+            // Of a COPY that has failed meanwhile.
+            b'c' | b'f' => return Ok(()),
+            b'H' | b'X' => {
+                self.terminated = head.tag == b'X';
                 self.server.output.extend_from_slice(&message);
                 return Ok(());
             }
             _ => return Err(RelayError::Client(Malformed("invalid frontend message type"))),
         };
+        self.batch_open |= head.tag != b'S';
         self.forward(&message, owed);
+        Ok(())
+    }
+
+    /// A message while the server takes COPY data.
+    fn in_copy(&mut self, tag: u8, message: &[u8]) -> Result<(), RelayError> {
+        match tag {
+            b'c' | b'f' => {
+                // After a text's data another of its statements may ask for more.
+                let text = matches!(self.queue.owed.front(), Some(Owed::Query(_)));
+                self.copy_in = if text { CopyIn::Ended } else { CopyIn::No };
+                self.early_sync = false;
+            }
+            // The server ignores both, unless its COPY has failed already: then a Sync is what it waits for.
+            b'S' => {
+                self.early_sync = true;
+                return Ok(());
+            }
+            b'H' => return Ok(()),
+            b'X' => self.terminated = true,
+            _ => return Err(RelayError::Client(Malformed("another message where COPY data was due"))),
+        }
+        self.server.output.extend_from_slice(message);
         Ok(())
     }
 
@@ -159,21 +211,20 @@ impl Relay {
     fn query(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let text = Fields::of(message).text().map_err(RelayError::Client)?;
         let prepared = self.prepare(text, self.readable());
-        let in_transaction = self.in_transaction();
-        match self.session.guard.execute(&prepared, &[], in_transaction) {
+        let block = self.block(&prepared);
+        match self.session.guard.execute(&prepared, &[], block) {
             Verdict::Forward { command, plan } => {
                 let running = self.started(command, plan, &prepared);
+                self.batch_open = false;
                 self.forward(message, Owed::Query(Box::new(running)));
             }
             Verdict::Block(refusal) | Verdict::Hold(refusal) => {
                 let mut error = errors::refusal(&refusal);
-                if self.queue.owed.is_empty() && self.status == b'I' {
+                if self.queue.owed.is_empty() && self.status == b'I' && !self.batch_open {
                     error.put_slice(b"Z\0\0\0\x05I");
                     self.client.output.extend_from_slice(&error);
                 } else {
-                    let mut poison = BytesMut::new();
-                    frame(&mut poison, b'Q', |body| put_text(body, POISON));
-                    self.forward(&poison, Owed::Poison { error, simple: true });
+                    self.poison_simply(error);
                 }
             }
         }
@@ -188,6 +239,8 @@ impl Relay {
             plan,
             candour,
             outcome: Outcome::default(),
+            copies_in: prepared.analysis.copies_in,
+            answered: false,
             changes: Changes {
                 catalog: changes.catalog || (changes.undoes && self.catalog_touched),
                 settings: changes.settings || (changes.undoes && self.settings_touched),
@@ -197,17 +250,31 @@ impl Relay {
         };
         self.suspect |= running.changes.rules;
         self.queue.unsettled = self.queue.unsettled.saturating_add(usize::from(running.unsettles()));
+        if running.copies_in {
+            self.copy_in = CopyIn::Asked;
+        }
         running
     }
 
     fn parse(&mut self, message: BytesMut) -> Result<(), RelayError> {
         let mut fields = Fields::of(&message);
         let name: Box<[u8]> = fields.text().map_err(RelayError::Client)?.into();
-        let text: Box<[u8]> = fields.text().map_err(RelayError::Client)?.into();
-        let size = text.len();
-        match self.queue.hold(text, size) {
-            Some(text) => {
-                self.forward(&message, Owed::Parse { name, statement: Statement { text, readable: self.readable() } })
+        let text = fields.text().map_err(RelayError::Client)?;
+        if !is_usable_name(&name) {
+            self.unusable_name();
+            return Ok(());
+        }
+        // What is no UTF-8 cannot be read again later either.
+        let readable = self.readable() && std::str::from_utf8(text).is_ok();
+        let prepared = self.prepare(text, readable);
+        // The text, and the text that may be recorded.
+        let size = text.len().saturating_mul(2);
+        match self.queue.hold(prepared, size) {
+            Some(prepared) => {
+                let statement = Statement { prepared, readable };
+                self.unbound.push((name.clone(), statement.clone()));
+                self.batch_open = true;
+                self.forward(&message, Owed::Parse { name, statement });
             }
             None => self.too_much(),
         }
@@ -216,21 +283,35 @@ impl Relay {
 
     fn bind(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let bind = Bind::parse(message).map_err(RelayError::Client)?;
+        if !is_usable_name(&bind.statement) || !is_usable_name(&bind.portal) {
+            self.unusable_name();
+            return Ok(());
+        }
         // In the middle of a batch nobody can wait: what the name means afterwards is not known.
         let known =
             self.queue.statement(&bind.statement).filter(|_| self.queue.unsettled == 0 || bind.statement.is_empty());
         let prepared = match known.cloned() {
-            Some(statement) => self.prepare(&statement.text.value, statement.readable),
+            Some(statement) => self.renew(&statement),
             None => {
                 let name = String::from_utf8_lossy(&bind.statement).into_owned();
                 let text = format!("bind statement \"{name}\", which no Parse of this session made");
                 self.opaque(Action::SqlUnknown, Object::Resource, &text)
             }
         };
+        let parameters: Vec<Parameter<'_>> = bind.parameters.iter().map(parameter).collect();
+        let block = self.block(&prepared);
+        // A portal can be run by SQL's own FETCH, and planning it runs functions already.
+        if let Err(refusal) = self.session.guard.bind(&prepared, &parameters, block) {
+            self.poison(errors::refusal(&refusal));
+            return Ok(());
+        }
         let size = bind.size();
         match self.queue.hold(bind.parameters.into_boxed_slice(), size) {
             Some(parameters) => {
+                self.unbound.retain(|(name, _)| *name != bind.statement);
                 let portal = Portal { prepared, parameters };
+                self.unexecuted.push((bind.portal.clone(), portal.clone()));
+                self.batch_open = true;
                 self.forward(message, Owed::Bind { name: bind.portal, portal });
             }
             None => self.too_much(),
@@ -248,9 +329,20 @@ impl Relay {
         ));
     }
 
+    /// The server cuts names, and translates them between encodings: two that differ here could be one there.
+    fn unusable_name(&mut self) {
+        let hint = "name statements and portals in at most 63 ASCII characters, other than the gateway's own";
+        self.poison(errors::error("ERROR", "42622", "the gateway does not take this statement or portal name", hint));
+    }
+
     fn execute(&mut self, message: BytesMut) -> Result<(), RelayError> {
         let name = Fields::of(&message).text().map_err(RelayError::Client)?;
-        let portal = self.queue.portal(name).cloned();
+        if !is_usable_name(name) {
+            self.unusable_name();
+            return Ok(());
+        }
+        // As for a statement: SQL's own CLOSE and DECLARE share the names.
+        let portal = self.queue.portal(name).filter(|_| self.queue.unsettled == 0 || name.is_empty()).cloned();
         let (prepared, bound) = match portal {
             Some(Portal { prepared, parameters }) => (prepared, Some(parameters)),
             None => {
@@ -261,9 +353,10 @@ impl Relay {
         };
         let bound = bound.as_ref().map(|held| &*held.value).unwrap_or_default();
         let parameters: Vec<Parameter<'_>> = bound.iter().map(parameter).collect();
-        let in_transaction = self.in_transaction();
-        match self.session.guard.execute(&prepared, &parameters, in_transaction) {
+        let block = self.block(&prepared);
+        match self.session.guard.execute(&prepared, &parameters, block) {
             Verdict::Forward { command, plan } => {
+                self.unexecuted.retain(|(bound, _)| **bound != *name);
                 let running = self.started(command, plan, &prepared);
                 if *running.plan != Plan::Pass {
                     let mut describe = BytesMut::new();
@@ -274,11 +367,40 @@ impl Relay {
                     });
                     self.forward(&describe, Owed::Columns);
                 }
+                let copies_in = running.copies_in;
+                self.batch_open = true;
                 self.forward(&message, Owed::Execute(Box::new(running)));
+                if copies_in {
+                    // Its first answer is waited for, and must not wait in the server for a Sync.
+                    self.server.output.put_slice(b"H\0\0\0\x04");
+                }
             }
             Verdict::Block(refusal) | Verdict::Hold(refusal) => self.poison(errors::refusal(&refusal)),
         }
         Ok(())
+    }
+
+    /// Records what was prepared or bound and not executed in the same turn: it is forwarded all the same.
+    pub(super) fn announce(&mut self) {
+        for (_, statement) in self.unbound.drain(..) {
+            self.session.guard.announce("parse", &statement.prepared.value, &[]);
+        }
+        for (_, portal) in self.unexecuted.drain(..) {
+            let parameters: Vec<Parameter<'_>> = portal.parameters.value.iter().map(parameter).collect();
+            self.session.guard.announce("bind", &portal.prepared, &parameters);
+        }
+    }
+
+    /// Whether a transaction block will be open when the server comes to this command.
+    fn block(&self, prepared: &Prepared) -> Block {
+        let changes = prepared.analysis.changes.transaction && prepared.analysis.statements != 1;
+        if changes || self.queue.changes_transaction() {
+            Block::Unsure
+        } else if self.status == b'I' {
+            Block::None
+        } else {
+            Block::Open
+        }
     }
 
     fn opaque(&mut self, action: Action, object: Object, text: &str) -> Prepared {
@@ -295,10 +417,11 @@ impl Relay {
         };
         let prepared =
             self.opaque(Action::SqlExecute, Object::Function(name.into()), &format!("function call by oid {oid}"));
-        let in_transaction = self.in_transaction();
-        let error = match self.session.guard.execute(&prepared, &[], in_transaction) {
+        let block = self.block(&prepared);
+        let error = match self.session.guard.execute(&prepared, &[], block) {
             Verdict::Forward { command, plan } if *plan == Plan::Pass => {
                 let running = self.started(command, plan, &prepared);
+                self.batch_open = false;
                 self.forward(&message, Owed::Function(Box::new(running)));
                 return Ok(());
             }
@@ -310,10 +433,16 @@ impl Relay {
             ),
             Verdict::Block(refusal) | Verdict::Hold(refusal) => errors::refusal(&refusal),
         };
+        self.poison_simply(error);
+        Ok(())
+    }
+
+    /// Refuses a message that ReadyForQuery answers: the server is made to fail in its place.
+    fn poison_simply(&mut self, error: BytesMut) {
         let mut poison = BytesMut::new();
         frame(&mut poison, b'Q', |body| put_text(body, POISON));
+        self.batch_open = false;
         self.forward(&poison, Owed::Poison { error, simple: true });
-        Ok(())
     }
 
     /// Refuses a message of the extended protocol: the server is made to fail in its place, and everything up to the
@@ -325,6 +454,7 @@ impl Relay {
             put_text(body, POISON);
             body.put_u16(0);
         });
+        self.batch_open = true;
         self.forward(&poison, Owed::Poison { error, simple: false });
         self.skipping = true;
     }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{BufMut as _, BytesMut};
+
 use super::errors::{Candour, sqlstate, told};
-use super::message::{Fields, MAX_WHOLE, head, split};
+use super::message::{Fields, MAX_WHOLE, OWN_NAMES, head, split};
 use super::{Relay, RelayError};
 use crate::protocol::postgres::catalog::{Answers, COLUMNS, FUNCTIONS, PARENTS, RELATIONS, Row, build};
 use crate::protocol::postgres::established::BackendKind;
@@ -14,13 +16,23 @@ use crate::sql::Catalog;
 /// How long the server may take to answer one.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// How often a question is asked that is cancelled.
+const RETRIES: usize = 3;
+
+/// SQLSTATE query_canceled.
+const CANCELED: &str = "57014";
+
 /// The largest answer, in bytes.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
 
 impl Relay {
     /// Whether the server owes nothing, so that what it says next answers the next question.
     fn idle(&self) -> bool {
-        self.queue.owed.is_empty() && !self.skipping && self.server.passing == 0 && self.server.input.is_empty()
+        self.queue.owed.is_empty()
+            && !self.skipping
+            && !self.batch_open
+            && self.server.passing == 0
+            && self.server.input.is_empty()
     }
 
     /// Whether statements are read by what the gateway knows.
@@ -79,7 +91,7 @@ impl Relay {
         Ok(catalog)
     }
 
-    /// Asks one question with a simple Query and takes the rows. What comes unasked meanwhile goes to the client.
+    /// Asks one question and takes the rows. What comes unasked meanwhile goes to the client.
     async fn ask(&mut self, sql: &str) -> Result<Vec<Row>, RelayError> {
         match tokio::time::timeout(ANSWER, self.ask_for_ever(sql)).await {
             Ok(answered) => answered,
@@ -88,7 +100,47 @@ impl Relay {
     }
 
     async fn ask_for_ever(&mut self, sql: &str) -> Result<Vec<Row>, RelayError> {
-        frame(&mut self.server.output, b'Q', |body| put_text(body, sql));
+        for _ in 0..RETRIES {
+            match self.ask_once(sql).await? {
+                Ok(rows) => return Ok(rows),
+                // A cancel that the client sent late, for a command of its own.
+                Err(code) if code == CANCELED => {}
+                Err(code) => return Err(RelayError::Hidden(format!("SQLSTATE {code}"))),
+            }
+        }
+        Err(RelayError::Hidden(format!("SQLSTATE {CANCELED}")))
+    }
+
+    /// The rows, or the SQLSTATE. By the extended protocol and under names of its own: a simple Query would end the client's
+    /// unnamed statement and portal.
+    async fn ask_once(&mut self, sql: &str) -> Result<Result<Vec<Row>, String>, RelayError> {
+        let out = &mut self.server.output;
+        let close = |out: &mut BytesMut, kind: u8| {
+            frame(out, b'C', |body| {
+                body.put_u8(kind);
+                put_text(body, OWN_NAMES);
+            });
+        };
+        // One that failed is still there.
+        close(out, b'S');
+        frame(out, b'P', |body| {
+            put_text(body, OWN_NAMES);
+            put_text(body, sql);
+            body.put_u16(0);
+        });
+        frame(out, b'B', |body| {
+            put_text(body, OWN_NAMES);
+            put_text(body, OWN_NAMES);
+            // Parameters and results in text, and no parameter.
+            body.put_slice(&[0; 6]);
+        });
+        frame(out, b'E', |body| {
+            put_text(body, OWN_NAMES);
+            body.put_u32(0);
+        });
+        close(out, b'P');
+        close(out, b'S');
+        frame(out, b'S', |_| {});
         self.server.drain().await?;
         let (mut rows, mut size, mut failed) = (Vec::new(), 0usize, None);
         loop {
@@ -111,12 +163,7 @@ impl Relay {
                 b'S' => self.parameter_status(&message)?,
                 b'A' => self.client.output.extend_from_slice(&message),
                 b'N' => told(&message, Candour::Code, &mut self.client.output),
-                b'Z' => {
-                    return match failed {
-                        None => Ok(rows),
-                        Some(code) => Err(RelayError::Hidden(format!("SQLSTATE {code}"))),
-                    };
-                }
+                b'Z' => return Ok(failed.map_or(Ok(rows), Err)),
                 _ => {}
             }
         }

@@ -12,6 +12,18 @@ pub(super) const MAX_WHOLE: usize = 64 * 1024 * 1024;
 #[error("{0}")]
 pub(super) struct Malformed(pub(super) &'static str);
 
+/// What PostgreSQL keeps of a name, in bytes (NAMEDATALEN - 1).
+const MAX_NAME: usize = 63;
+
+/// Names of the gateway's own statements and portals begin so.
+pub(super) const OWN_NAMES: &str = "sluice gateway";
+
+/// Whether two names that a client gives to statements or portals are one to the server only if they are one here: it cuts what is longer,
+/// and translates what is not ASCII from the client's encoding.
+pub(super) fn is_usable_name(name: &[u8]) -> bool {
+    name.len() <= MAX_NAME && name.is_ascii() && !name.starts_with(OWN_NAMES.as_bytes())
+}
+
 /// The head of the next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {

@@ -25,7 +25,7 @@ use tokio::time::{Sleep, sleep};
 
 use self::errors::Candour;
 use self::message::Malformed;
-use self::queue::{MAX_OWED, Queue};
+use self::queue::{MAX_OWED, Portal, Queue, Statement};
 use self::side::{CHUNK, Side};
 use super::catalog::{Slot, search_path};
 use super::established::{BackendKind, Established};
@@ -75,6 +75,19 @@ enum RelayError {
     Io(#[from] io::Error),
 }
 
+/// Where COPY from the client stands. What the server does with a message depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CopyIn {
+    /// There is none.
+    No,
+    /// A command that may ask for data is on its way: nothing more is taken from the client until the server has answered.
+    Asked,
+    /// The server takes data.
+    Open,
+    /// The data's end is on its way, and the text may have another COPY in it: as `Asked`.
+    Ended,
+}
+
 /// Where a session stands.
 struct Relay {
     client: Side,
@@ -102,8 +115,18 @@ struct Relay {
     was_unread: bool,
     /// Whether a command since the last ReadyForQuery may have changed how texts are read.
     suspect: bool,
-    /// Whether the server takes COPY data: it ignores Sync then.
-    copying: bool,
+    /// Where COPY from the client stands.
+    copy_in: CopyIn,
+    /// Whether a Sync came while the server took data, and no data since: it was not forwarded.
+    early_sync: bool,
+    /// Whether a message of the extended protocol came after the last Sync: the server may be in a transaction that only Sync ends.
+    batch_open: bool,
+    /// Bytes of a message that is dropped and is not wholly there yet.
+    dropping: usize,
+    /// Statements that were prepared since the last commit and not bound.
+    unbound: Vec<(Box<[u8]>, Statement)>,
+    /// Portals that were bound since the last commit and not executed.
+    unexecuted: Vec<(Box<[u8]>, Portal)>,
     /// Which kind of backend answers.
     kind: BackendKind,
     /// Transaction status of the last ReadyForQuery: `I`, `T` or `E`.
@@ -147,7 +170,12 @@ pub(super) async fn relay(established: Established, services: &Services) {
         kind,
         settings_touched: false,
         catalog_touched: false,
-        copying: false,
+        copy_in: CopyIn::No,
+        early_sync: false,
+        batch_open: false,
+        dropping: 0,
+        unbound: Vec::new(),
+        unexecuted: Vec::new(),
         unread: false,
         was_unread: false,
         suspect: false,
@@ -180,6 +208,7 @@ impl Relay {
             // Before anything goes to the server, and before a refusal is told. What only came of a command waits for the
             // next one, or for LINGER.
             if self.server.waits() || self.terminated || self.session.guard.is_due() {
+                self.announce();
                 self.session.guard.commit()?;
             }
             if self.terminated {
@@ -239,7 +268,15 @@ impl Relay {
     fn takes_client(&self) -> bool {
         self.server.output.len() < MAX_OUTPUT
             && self.queue.owed.len() < MAX_OWED
-            && self.client.input.len() <= message::MAX_WHOLE.saturating_add(CHUNK)
+            && self.client.input.len() <= self.input_max()
+    }
+
+    /// How much of the client's input may wait, in bytes: a whole message, where one can be taken at all.
+    fn input_max(&self) -> usize {
+        match self.copy_in {
+            CopyIn::No | CopyIn::Open => message::MAX_WHOLE.saturating_add(CHUNK),
+            CopyIn::Asked | CopyIn::Ended => MAX_OUTPUT,
+        }
     }
 
     /// Says why to whoever can still be told, and seals the recording.
@@ -265,10 +302,6 @@ impl Relay {
         }
         let _ = tokio::time::timeout(FAREWELL, self.client.shut()).await;
         self.session.guard.close();
-    }
-
-    fn in_transaction(&self) -> bool {
-        self.status != b'I'
     }
 
     /// How much of the server's texts the workload sees beside a command that passes as it is.

@@ -22,6 +22,10 @@ pub(super) struct Running {
     pub(super) plan: Arc<Plan>,
     pub(super) candour: Candour,
     pub(super) outcome: Outcome,
+    /// Whether the server may ask for COPY data.
+    pub(super) copies_in: bool,
+    /// Whether the server has said how it ended, or at least one of its statements.
+    pub(super) answered: bool,
     /// What may be different afterwards. Of other rules to read texts by, the server tells with the next ReadyForQuery.
     pub(super) changes: Changes,
 }
@@ -33,12 +37,12 @@ impl Running {
     }
 }
 
-/// A statement as a Parse made it. It is analysed when it is bound: what its names stand for may change until then.
+/// A statement as a Parse made it. What its names stand for may change until it is bound: it is analysed again then.
 #[derive(Clone, Debug)]
 pub(super) struct Statement {
     /// Whether the server read it by the rules of the gateway's parser.
     pub(super) readable: bool,
-    pub(super) text: Rc<Held<Box<[u8]>>>,
+    pub(super) prepared: Rc<Held<Prepared>>,
 }
 
 /// A portal as a Bind made it: the server plans it then, and later changes of what its names stand for do not matter to it.
@@ -85,8 +89,6 @@ pub(super) enum Owed {
     Poison { error: BytesMut, simple: bool },
     /// For a FunctionCall: anything up to ReadyForQuery.
     Function(Box<Running>),
-    /// For a CopyDone or CopyFail that came before the server said that it takes COPY data: nothing.
-    CopyEnd,
 }
 
 impl Owed {
@@ -101,17 +103,6 @@ impl Owed {
 pub(super) enum Namespace {
     Statements,
     Portals,
-}
-
-/// What the server does with what the client sent before it knew that COPY begins.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum CopyBegins {
-    /// The client has sent the end of its data already.
-    Ended,
-    /// It will.
-    Open,
-    /// It sent what the server takes for an error in the data.
-    OutOfOrder,
 }
 
 /// How many answers may be outstanding before the client has to wait.
@@ -177,26 +168,12 @@ impl Queue {
         })
     }
 
-    /// The server takes COPY data for the command in front: it ignores every Sync up to the data's end.
-    pub(super) fn copy_begins(&mut self) -> CopyBegins {
-        while let Some(next) = self.owed.get(1) {
-            match next {
-                Owed::Sync => drop(self.owed.remove(1)),
-                Owed::CopyEnd => {
-                    self.owed.remove(1);
-                    return CopyBegins::Ended;
-                }
-                _ => return CopyBegins::OutOfOrder,
-            }
-        }
-        CopyBegins::Open
-    }
-
-    /// Drops the marks of ends that no COPY waited for.
-    pub(super) fn drop_copy_ends(&mut self) {
-        while matches!(self.owed.front(), Some(Owed::CopyEnd)) {
-            self.owed.pop_front();
-        }
+    /// Whether a command is outstanding that may open or end a transaction block.
+    pub(super) fn changes_transaction(&self) -> bool {
+        self.owed.iter().any(|owed| match owed {
+            Owed::Query(running) | Owed::Execute(running) | Owed::Function(running) => running.changes.transaction,
+            _ => false,
+        })
     }
 
     /// Counts `size` bytes for as long as `value` is kept; `None`: the session has as many as it may.

@@ -2,9 +2,9 @@
 
 use super::errors::{Candour, sqlstate, told};
 use super::message::{Fields, Head, MAX_WHOLE, Malformed, head, split};
-use super::queue::{CopyBegins, Owed, Running};
+use super::queue::{Owed, Running};
 use super::rows::Columns;
-use super::{MAX_OUTPUT, Relay, RelayError};
+use super::{CopyIn, MAX_OUTPUT, Relay, RelayError};
 use crate::mask::Plan;
 use crate::protocol::postgres::settings::reads_as_parsed;
 
@@ -33,7 +33,6 @@ impl Relay {
                 return Ok(());
             }
             let message = split(&mut self.server.input, head);
-            self.queue.drop_copy_ends();
             self.answer(head.tag, &message)?;
         }
     }
@@ -117,14 +116,14 @@ impl Relay {
                 return Ok(());
             }
             b'A' => {}
-            b'G' if self.running().is_some() => match self.queue.copy_begins() {
-                CopyBegins::Ended => {}
-                CopyBegins::Open => self.copying = true,
-                CopyBegins::OutOfOrder => {
-                    return Err(RelayError::Client(Malformed("another message where COPY data was due")));
-                }
+            b'G' | b'W' if self.copy_in == CopyIn::Asked && self.running().is_some_and(|r| r.copies_in) => {
+                (self.copy_in, self.early_sync) = (CopyIn::Open, false);
+            }
+            b'V' => match self.queue.owed.front_mut() {
+                Some(Owed::Function(running)) => running.answered = true,
+                _ => return Err(UNASKED),
             },
-            b'H' | b'W' | b'c' | b'V' if self.running().is_some() => {}
+            b'H' | b'c' if self.running().is_some() => {}
             _ => return Err(UNASKED),
         }
         self.client.output.extend_from_slice(message);
@@ -169,9 +168,14 @@ impl Relay {
         let words = if tag == b'C' { Fields::of(message).text().map_err(RelayError::Server)? } else { b"" };
         let words = String::from_utf8_lossy(words).into_owned();
         self.queue.columns = None;
-        self.copying = false;
         match self.queue.owed.front_mut() {
-            Some(Owed::Query(running)) => running.outcome.tag = words,
+            Some(Owed::Query(running)) => {
+                (running.outcome.tag, running.answered) = (words, true);
+                if running.copies_in {
+                    // Another statement of the text may ask for data.
+                    self.copy_in = CopyIn::Asked;
+                }
+            }
             Some(Owed::Execute(_)) => {
                 if let Some(Owed::Execute(mut running)) = self.queue.owed.pop_front() {
                     running.outcome.tag = words;
@@ -185,8 +189,8 @@ impl Relay {
 
     /// A command is over: what it may have changed has to be learnt again.
     fn finished(&mut self, running: Running) {
-        self.queue.unsettled = self.queue.unsettled.saturating_sub(usize::from(running.unsettles()));
-        let Running { command, outcome, changes, .. } = running;
+        let changes = running.changes;
+        self.ended(running);
         if changes.catalog {
             self.catalog_outdated = true;
             self.catalog_touched = true;
@@ -199,12 +203,19 @@ impl Relay {
             self.settings_outdated = true;
             self.settings_touched = true;
         }
-        self.session.guard.finished(command, outcome);
+    }
+
+    /// A command is over, and changed nothing.
+    fn ended(&mut self, running: Running) {
+        self.queue.unsettled = self.queue.unsettled.saturating_sub(usize::from(running.unsettles()));
+        if running.copies_in {
+            self.copy_in = CopyIn::No;
+        }
+        self.session.guard.finished(running.command, running.outcome);
     }
 
     fn failed(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let code = sqlstate(message);
-        self.copying = false;
         self.queue.columns = None;
         let candour = self.candour();
         match self.queue.owed.front_mut() {
@@ -219,6 +230,11 @@ impl Relay {
             }
             Some(Owed::Query(running) | Owed::Function(running)) => {
                 running.outcome.error = Some(code.unwrap_or_default());
+                running.answered = true;
+                if running.copies_in {
+                    // The rest of its data is not for what the server reads next: ReadyForQuery comes first.
+                    self.copy_in = CopyIn::Asked;
+                }
                 told(message, running.candour, &mut self.client.output);
                 return Ok(());
             }
@@ -236,13 +252,24 @@ impl Relay {
 
     /// What the server skips after an error in the extended protocol, and what the client will send before its Sync.
     fn skip(&mut self, code: String) {
+        // The first is what failed, and may have run in part; the server never comes to the others.
+        let mut failing = true;
         while self.queue.owed.front().is_some_and(|owed| !matches!(owed, Owed::Sync)) {
-            if let Some(Owed::Execute(mut running)) = self.queue.owed.pop_front() {
+            // Also a Query or a FunctionCall: the server reads nothing up to the Sync.
+            if let Some(Owed::Execute(mut running) | Owed::Query(mut running) | Owed::Function(mut running)) =
+                self.queue.owed.pop_front()
+            {
                 running.outcome.error = Some(code.clone());
-                self.finished(*running);
+                if failing { self.finished(*running) } else { self.ended(*running) }
             }
+            failing = false;
         }
-        if self.queue.owed.is_empty() {
+        if self.queue.owed.is_empty() && self.early_sync {
+            // It came before any data, and was kept: COPY has failed without reading any.
+            (self.early_sync, self.batch_open) = (false, false);
+            self.server.output.extend_from_slice(b"S\0\0\0\x04");
+            self.queue.owed.push_back(Owed::Sync);
+        } else if self.queue.owed.is_empty() {
             self.skipping = true;
         }
     }
@@ -250,8 +277,12 @@ impl Relay {
     fn ready(&mut self, message: &[u8]) -> Result<(), RelayError> {
         self.status = Fields::of(message).u8().map_err(RelayError::Server)?;
         self.queue.columns = None;
+        self.early_sync = false;
         match self.queue.owed.pop_front() {
-            Some(Owed::Query(running) | Owed::Function(running)) => self.finished(*running),
+            // One that was never answered is not over: the server would be a message behind from here on.
+            Some(Owed::Query(running) | Owed::Function(running)) if running.answered => {
+                self.finished(*running);
+            }
             Some(Owed::Sync) => {}
             _ => return Err(UNASKED),
         }

@@ -1,0 +1,262 @@
+//! The protocol as no client library speaks it: names, pipelines and COPY by which one command could be taken for another.
+
+#[path = "postgres_relay/fixture.rs"]
+mod fixture;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use fixture::{Fixture, POLICY, Raw, SENSITIVE, frame, parse, query, run_statement, sync};
+
+const SSN: &str = "123-45";
+
+fn bind(portal: &str, statement: &str) -> Vec<u8> {
+    frame(b'B', format!("{portal}\0{statement}\0\0\0\0\0\0\0").as_bytes())
+}
+
+fn execute(portal: &str) -> Vec<u8> {
+    frame(b'E', format!("{portal}\0\0\0\0\0").as_bytes())
+}
+
+fn close(kind: char, name: &str) -> Vec<u8> {
+    frame(b'C', format!("{kind}{name}\0").as_bytes())
+}
+
+/// What comes back up to so many ReadyForQuery, or up to the end of the connection.
+fn said(raw: &mut Raw, count: usize) -> String {
+    raw.ready(count).unwrap_or_else(|error| format!("{error:#}"))
+}
+
+fn with_table(role: &str) -> Result<Fixture> {
+    let fixture = Fixture::guarded(role)?;
+    fixture.admin(&format!("create table n (x int); grant all on n to {role}", role = fixture.server.role()))?;
+    Ok(fixture)
+}
+
+#[test]
+fn names_that_the_server_would_cut_are_refused() -> Result<()> {
+    let fixture = with_table("longnames")?;
+    let long = "a".repeat(63);
+    let (one, two) = (format!("{long}1"), format!("{long}2"));
+    for forbidden in ["select ssn from users", "drop table n"] {
+        let mut raw = Raw::connect(&fixture)?;
+        raw.send(&[parse(&two, "select 1"), sync()])?;
+        assert!(said(&mut raw, 1).contains("42622"));
+        raw.send(&[close('S', &one), parse(&one, forbidden), sync(), bind("", &two), execute(""), sync()])?;
+        let said = said(&mut raw, 2);
+        assert!(!said.contains(SSN) && !said.contains("DROP"), "{said}");
+        raw.send(&[parse(&long, "select 1"), bind(&long, &long), execute(&long), sync()])?;
+        assert!(raw.ready(1)?.contains("SELECT 1"), "63 bytes are a name");
+    }
+    assert_eq!(fixture.admin("select to_regclass('n')")?.trim(), "n");
+    Ok(())
+}
+
+#[test]
+fn a_portal_is_decided_before_it_is_bound() -> Result<()> {
+    let fixture = Fixture::guarded("portals")?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("begin")])?;
+    raw.ready(1)?;
+    raw.send(&[parse("s", "select ssn from users"), bind("p", "s"), sync(), query("fetch all from p")])?;
+    let fetched = said(&mut raw, 2);
+    assert!(fetched.contains("*******6789") && !fetched.contains(SSN), "{fetched}");
+    raw.send(&[parse("d", "delete from users where true returning id"), bind("q", "d"), sync()])?;
+    let refused = said(&mut raw, 1);
+    assert!(refused.contains("a delete names its rows"), "{refused}");
+    raw.send(&[query("fetch all from q"), query("rollback")])?;
+    raw.ready(2)?;
+    assert_eq!(fixture.admin("select count(*) from users")?.trim(), "3");
+    let recorded = fixture.door.recorded()?;
+    assert!(recorded.windows(4).any(|word| word == b"bind"), "what was bound and not executed is recorded");
+    Ok(())
+}
+
+#[test]
+fn copy_that_fails_before_its_data_shifts_no_answer() -> Result<()> {
+    let fixture = with_table("copies")?;
+    let secret = || query("select ssn from users");
+    for frames in [
+        vec![query("copy n from stdin (freeze)"), sync(), frame(b'c', b""), secret(), query("select 1")],
+        vec![query("copy n from stdin"), sync(), frame(b'd', b"bad\n"), sync(), secret(), query("select 1")],
+        vec![parse("", "copy n from stdin (freeze)"), run_statement(""), sync(), secret(), query("select 1")],
+        vec![query("copy n from stdin"), secret(), query("select 1")],
+        vec![query("copy n from stdin; copy n from stdin"), frame(b'c', b""), frame(b'f', b"no\0"), secret()],
+    ] {
+        let mut raw = Raw::connect(&fixture)?;
+        raw.send(&[query("select x from n")])?;
+        raw.ready(1)?;
+        raw.send(&frames)?;
+        let said = said(&mut raw, 6);
+        assert!(!said.contains(SSN), "{said}");
+    }
+    // With time between, so that the gateway knows that data is taken.
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("copy n from stdin")])?;
+    std::thread::sleep(Duration::from_millis(300));
+    raw.send(&[frame(b'd', b"bad\n"), sync(), secret(), query("select 1")])?;
+    let said = said(&mut raw, 5);
+    assert!(!said.contains(SSN), "{said}");
+    // A COPY that cannot be is an error like any other.
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[parse("", "copy n from stdin (freeze)"), run_statement(""), sync(), query("select 41 + 1 as x")])?;
+    let answered = raw.ready(2)?;
+    assert!(answered.contains("SELECT 1") && answered.contains("42"), "{answered}");
+    Ok(())
+}
+
+#[test]
+fn several_copies_in_one_text_take_their_data_in_turn() -> Result<()> {
+    let fixture = with_table("twocopies")?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("copy n from stdin; select 1; copy n from stdin")])?;
+    raw.send(&[frame(b'd', b"1\n"), frame(b'c', b"")])?;
+    std::thread::sleep(Duration::from_millis(300));
+    raw.send(&[frame(b'd', b"2\n3\n"), frame(b'c', b""), query("select count(*) from n")])?;
+    let said = raw.ready(2)?;
+    assert!(said.contains("COPY 1") && said.contains("COPY 2"), "{said}");
+    assert_eq!(fixture.admin("select sum(x) from n")?.trim(), "6");
+    Ok(())
+}
+
+#[test]
+fn rules_on_objects_hold_where_names_are_not_known_yet() -> Result<()> {
+    let policy = format!(
+        "{POLICY}\n@id(\"kept\") @reason(\"kept as it is\") forbid (principal, action == Action::\"sql.delete\", resource in Tag::\"audit\");"
+    );
+    let sensitive = format!("{SENSITIVE}\"public.logs\" = [\"audit\"]\n");
+    let fixture = Fixture::new("unsettled", &policy, &sensitive)?;
+    fixture.admin("insert into logs values ('kept')")?;
+    let batch = |first: &str| {
+        let second = "delete from logs where line = 'kept'";
+        [parse("", first), run_statement(""), parse("", second), run_statement(""), sync()]
+    };
+    for first in ["set search_path = public", "select count(id) from users"] {
+        let mut raw = Raw::connect(&fixture)?;
+        raw.send(&batch(first))?;
+        let said = raw.ready(1)?;
+        assert!(said.contains("42501"), "{first}: {said}");
+    }
+    assert_eq!(fixture.admin("select count(*) from logs")?.trim(), "1");
+    Ok(())
+}
+
+#[test]
+fn a_name_that_sql_gave_away_within_the_batch_is_not_run_as_what_it_was() -> Result<()> {
+    let fixture = Fixture::guarded("reused")?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("begin")])?;
+    raw.ready(1)?;
+    raw.send(&[
+        parse("s1", "select 1 as x"),
+        bind("c", "s1"),
+        parse("", "close c"),
+        run_statement(""),
+        parse("", "declare c cursor for select ssn from users"),
+        run_statement(""),
+        execute("c"),
+        sync(),
+    ])?;
+    let said = said(&mut raw, 1);
+    assert!(!said.contains(SSN), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_statement_that_means_something_else_by_now_is_unknown() -> Result<()> {
+    let fixture = Fixture::guarded("shadowed")?;
+    fixture.admin(&format!("create schema a; grant all on schema a to {}", fixture.server.role()))?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("set search_path = a, public"), parse("s", "select * from users"), sync()])?;
+    raw.ready(2)?;
+    raw.send(&[query("create table a.users (x int)"), query("select 1"), bind("", "s"), execute(""), sync()])?;
+    let said = said(&mut raw, 3);
+    assert!(!said.contains(SSN) && said.contains("sql.unknown"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn whole_batches_are_read_by_the_catalog_from_the_first_on() -> Result<()> {
+    let fixture = Fixture::guarded("batches")?;
+    let mut raw = Raw::connect(&fixture)?;
+    for _ in 0..2 {
+        raw.send(&[parse("", "select id, name, ssn from users where id = 1"), run_statement(""), sync()])?;
+        let said = raw.ready(1)?;
+        assert!(said.contains("ann") && said.contains("*******6789"), "{said}");
+    }
+    // A statement that was prepared and is run later is still there when the gateway has asked something in between.
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[parse("", "select name from users where id = 1"), sync()])?;
+    raw.ready(1)?;
+    raw.send(&[run_statement(""), sync()])?;
+    assert!(raw.ready(1)?.contains("ann"));
+    Ok(())
+}
+
+#[test]
+fn a_refused_query_fails_what_was_open_before_it() -> Result<()> {
+    let fixture = Fixture::guarded("implicit")?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[parse("", "insert into logs values ('lost')"), run_statement(""), frame(b'H', b"")])?;
+    std::thread::sleep(Duration::from_millis(300));
+    raw.send(&[query("drop table users"), sync()])?;
+    let said = raw.ready(2)?;
+    assert!(said.contains("blocked on production"), "{said}");
+    assert_eq!(fixture.admin("select count(*) from logs")?.trim(), "0");
+    Ok(())
+}
+
+#[test]
+fn a_query_that_the_server_skips_leaves_the_session_as_it_was() -> Result<()> {
+    let fixture = Fixture::guarded("skipped")?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("select id from users"), parse("", "selec 1"), query("set search_path = public"), sync()])?;
+    raw.ready(2)?;
+    raw.send(&[query("select name from users where id = 1")])?;
+    assert!(raw.ready(1)?.contains("ann"));
+    Ok(())
+}
+
+#[test]
+fn whether_a_transaction_is_open_cannot_be_lied_about() -> Result<()> {
+    let policy = format!(
+        "{POLICY}\n@id(\"alone\") @reason(\"not in a transaction\") forbid (principal, action == Action::\"sql.update\", resource) when {{ context.in_transaction }};"
+    );
+    let fixture = Fixture::new("blocks", &policy, SENSITIVE)?;
+    let update = "update users set name = 'changed' where id = 1";
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("begin"), query(update), query("commit")])?;
+    assert!(raw.ready(3)?.contains("not in a transaction"));
+    raw.send(&[query(&format!("begin; {update}; commit"))])?;
+    assert!(raw.ready(1)?.contains("not in a transaction"));
+    raw.send(&[query("rollback")])?;
+    raw.ready(1)?;
+    assert_eq!(fixture.admin("select count(*) from users where name = 'changed'")?.trim(), "0");
+    raw.send(&[query(update)])?;
+    assert!(raw.ready(1)?.contains("UPDATE 1"));
+    Ok(())
+}
+
+#[test]
+fn a_long_statement_is_kept_once_however_often_it_is_bound() -> Result<()> {
+    let resident = || -> Result<usize> {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+        Ok(line.trim().trim_end_matches(" kB").parse::<usize>()? / 1024)
+    };
+    let fixture = Fixture::guarded("long")?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("begin")])?;
+    raw.ready(1)?;
+    let text = format!("select 1 /* {} */", "x".repeat(900_000));
+    raw.send(&[parse("s", &text), sync()])?;
+    raw.ready(1)?;
+    let before = resident()?;
+    let binds: Vec<Vec<u8>> = (0..200).map(|number| bind(&format!("p{number}"), "s")).collect();
+    raw.send(&binds)?;
+    raw.send(&[sync()])?;
+    raw.ready(1)?;
+    let grown = resident()?.saturating_sub(before);
+    assert!(grown < 100, "{grown} MiB for 200 portals of one statement of less than 1 MiB");
+    Ok(())
+}
