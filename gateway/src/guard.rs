@@ -15,13 +15,14 @@ use arc_swap::{ArcSwap, Cache};
 use self::evidence::{Evidence, Ruled, Said};
 use self::plan::{Given, Planned};
 use crate::access::{Action, Effect, Facts, Name, Object, Tags};
+use crate::log;
 use crate::mask::Plan;
 use crate::metrics;
 use crate::policy::{
     ApprovalRule, ContextKey, Decision, Denial, Memo, Policies, Principal, Request, ResourceRef, SqlContext,
 };
 pub use crate::record::Outcome;
-use crate::record::{CommandId, RecordError, Recorder};
+use crate::record::{CommandId, RecordError, Recorder, SessionId};
 use crate::sql::{Analysis, Analyzer, Catalog, Changes, Settings};
 
 /// How many verdicts a session remembers; one for each statement text it prepares, for most.
@@ -172,6 +173,7 @@ enum Entrance {
 #[derive(Debug)]
 pub struct Guard {
     core: Rc<RefCell<Core>>,
+    session: SessionId,
     party: Party,
     evidence: Evidence,
     entrance: Entrance,
@@ -209,6 +211,7 @@ impl Guard {
     pub fn new(core: Rc<RefCell<Core>>, party: Party, recorder: Recorder) -> Self {
         Guard {
             core,
+            session: recorder.id().clone(),
             party,
             evidence: Evidence::new(recorder),
             entrance: Entrance::Unasked,
@@ -513,8 +516,11 @@ impl Guard {
                 counter.add(1);
                 let command = record(&mut self.evidence, verdict, ruled);
                 let reason = ruled.reason.clone().unwrap_or_else(|| "not permitted".to_owned());
-                tracing::info!(command = command.0, %action, %verdict, in_transaction,
-                    statements = analysis.statements, %reason, "refused");
+                let workload = &self.party.principal.workload;
+                if log::may_say(workload, log::Kind::Refused) {
+                    tracing::info!(session = %self.session, %workload, command = command.0, %action, %verdict,
+                        in_transaction, statements = analysis.statements, %reason, "refused");
+                }
                 let refusal = Refusal { command, reason, policies: ruled.policies.clone(), action: *action };
                 if *hold { Verdict::Hold(refusal) } else { Verdict::Block(refusal) }
             }

@@ -2,8 +2,9 @@
 //!
 //! Modules depend downward only, in this order (see `ARCHITECTURE.md`):
 //! [`cli`] and [`control`], then [`protocol`], then [`session`] and [`guard`], then [`policy`], [`record`], [`mask`],
-//! [`sql`], [`secret`] and [`tls`], then [`workload`] and [`intercept`]. [`access`] holds the words they share and
-//! [`config`] what the operator wrote; both depend on nothing above them.
+//! [`sql`], [`secret`] and [`tls`], then [`workload`] and [`intercept`]. [`access`] holds the words they share,
+//! [`config`] what the operator wrote, [`metrics`] what is counted and [`log`] how much is said; they depend on nothing
+//! above them.
 
 pub mod access;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod control;
 pub mod guard;
 pub mod intercept;
+pub mod log;
 pub mod mask;
 pub mod metrics;
 pub mod policy;

@@ -1,35 +1,27 @@
 //! What the programs report: counted for ever, logged at a bounded rate.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 use gateway_ebpf::{Event, Reason};
 
 use super::plan::address;
 use crate::access::Name;
+use crate::log::Limiter;
 
-/// How many lines a second a workload can cause of one kind.
-const LINES: u64 = 5;
-
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Writes events to the log, no more than [`LINES`] a second for each workload and reason.
+/// Writes events to the log, so many lines a second for each workload and reason.
 #[derive(Debug)]
 pub(super) struct EventLog {
-    since: Instant,
-    written: HashMap<(u32, Reason), u64>,
+    limiter: Limiter<(u32, Reason)>,
 }
 
 impl EventLog {
     pub(super) fn new() -> Self {
-        EventLog { since: Instant::now(), written: HashMap::new() }
+        EventLog { limiter: Limiter::default() }
     }
 
     /// Logs one event, or counts it among those that are not.
     pub(super) fn write(&mut self, event: &Event, reason: Reason, labels: &BTreeMap<u32, Name>) {
-        let so_far = self.written.entry((event.label, reason)).or_insert(0);
-        *so_far = so_far.saturating_add(1);
-        if *so_far > LINES && reason != Reason::GatewayDownOpen {
+        if !self.limiter.admit((event.label, reason)) && reason != Reason::GatewayDownOpen {
             return;
         }
         let workload = labels.get(&event.label).map_or("unknown", |name| name);
@@ -54,12 +46,7 @@ impl EventLog {
 
     /// Once a second: says how many lines were left out.
     pub(super) fn tick(&mut self, labels: &BTreeMap<u32, Name>) {
-        if self.since.elapsed() < SECOND {
-            return;
-        }
-        self.since = Instant::now();
-        for ((label, reason), count) in self.written.drain() {
-            let more = count.saturating_sub(LINES);
+        for ((label, reason), more) in self.limiter.left_out() {
             let quiet = matches!(
                 reason,
                 Reason::Redirected
@@ -68,7 +55,7 @@ impl EventLog {
                     | Reason::Arrived
                     | Reason::GatewayDownOpen
             );
-            if more > 0 && !quiet {
+            if !quiet {
                 let workload = labels.get(&label).map_or("unknown", |name| name);
                 tracing::warn!(
                     workload,

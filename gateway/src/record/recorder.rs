@@ -39,6 +39,11 @@ impl Recorder {
         recordings.watch(Self::try_create(recordings, opened))
     }
 
+    /// Whose recording it is.
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+
     fn try_create(recordings: &Arc<Recordings>, opened: Opened) -> Result<Self, RecordError> {
         let id = opened.id.clone();
         let path = id.file(recordings.folder());

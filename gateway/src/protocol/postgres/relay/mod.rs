@@ -31,6 +31,7 @@ use super::catalog::{Slot, search_path};
 use super::established::{BackendKind, Established};
 use crate::access::Name;
 use crate::config::{Mode, Resource};
+use crate::log;
 use crate::mask::Masker;
 use crate::protocol::Services;
 use crate::session::Session;
@@ -283,7 +284,10 @@ impl Relay {
     async fn end(mut self, ended: Result<(), RelayError>) {
         let Err(error) = ended else { return self.session.guard.close() };
         let words = error.to_string();
-        tracing::warn!(session = %self.session.id, reason = %words.escape_debug(), "the session ended");
+        let workload = &self.session.workload.name;
+        if log::may_say(workload, log::Kind::Ended) {
+            tracing::warn!(session = %self.session.id, %workload, reason = %words.escape_debug(), "the session ended");
+        }
         self.session.guard.note(&format!("the session ended: {}", words.escape_debug()));
         let last = match &error {
             RelayError::Io(_) => BytesMut::new(),
