@@ -254,9 +254,11 @@ pub(super) fn search_path(text: &str, role: &str) -> Option<Vec<Name>> {
 #[derive(Debug, Default)]
 pub(crate) struct Catalogs(Mutex<HashMap<(Name, Name), Arc<Slot>>>);
 
-/// One database's catalog, shared by its sessions. Looking at it takes no lock.
-#[derive(Debug, Default)]
+/// One database's catalog, shared by its sessions on one definition of the resource: under another its objects have
+/// other tags. Looking at it takes no lock.
+#[derive(Debug)]
 pub(super) struct Slot {
+    resource: Arc<Resource>,
     current: ArcSwapOption<(Arc<Catalog>, Instant)>,
     /// The newest there has been, however old: the tags that objects had.
     last: ArcSwapOption<Catalog>,
@@ -266,14 +268,21 @@ pub(super) struct Slot {
 }
 
 impl Catalogs {
-    /// The slot of a database; asked once a session.
-    pub(super) fn slot(&self, resource: &Name, database: &Name) -> Arc<Slot> {
+    /// The slot of a database of a resource as it is defined for the session; asked once a session.
+    pub(super) fn slot(&self, resource: &Arc<Resource>, database: &Name) -> Arc<Slot> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (Arc::clone(&resource.name), Arc::clone(database));
+        let before = match slots.get(&key) {
+            Some(slot) if Arc::ptr_eq(&slot.resource, resource) => return Arc::clone(slot),
+            before => before.cloned(),
+        };
         if slots.len() >= MAX_DATABASES {
             // Running sessions keep theirs.
             slots.clear();
         }
-        Arc::clone(slots.entry((Arc::clone(resource), Arc::clone(database))).or_default())
+        let slot = Arc::new(Slot::after(before.as_deref(), resource));
+        slots.insert(key, Arc::clone(&slot));
+        slot
     }
 }
 
@@ -291,6 +300,19 @@ impl Catalogs {
 }
 
 impl Slot {
+    /// An empty one. What objects were called under the definition before still counts, unless a pattern was taken away:
+    /// then nobody can tell which of their tags were its.
+    fn after(before: Option<&Slot>, resource: &Arc<Resource>) -> Self {
+        let kept = before.filter(|slot| slot.resource.sensitive.iter().all(|line| resource.sensitive.contains(line)));
+        Slot {
+            resource: Arc::clone(resource),
+            current: ArcSwapOption::empty(),
+            last: ArcSwapOption::new(kept.and_then(Slot::last)),
+            unmatched: ArcSwap::default(),
+            generation: AtomicU64::default(),
+        }
+    }
+
     /// The catalog, if it is not too old.
     pub(super) fn fresh(&self) -> Option<Arc<Catalog>> {
         let current = self.current.load();
@@ -332,5 +354,45 @@ mod tests {
         assert_eq!(path("").as_deref(), Some(""));
         assert_eq!(path("\"open"), None);
         assert_eq!(path("\"a\" b"), None);
+    }
+
+    fn resource(sensitive: &[&str]) -> Arc<Resource> {
+        use crate::config::{HostPort, ObjectPattern, Protocol, Sensitive, TlsMode, UpstreamTls};
+        let line = |text: &&str| Sensitive { pattern: ObjectPattern::parse(text).unwrap(), tags: vec!["pii".into()] };
+        Arc::new(Resource {
+            name: "orders".into(),
+            protocol: Protocol::Postgres,
+            address: HostPort { host: "db".to_owned(), port: 5432 },
+            tags: Vec::new(),
+            tls: UpstreamTls { mode: TlsMode::Disable, ca: None },
+            present: None,
+            credentials: None,
+            sensitive: sensitive.iter().map(line).collect(),
+        })
+    }
+
+    #[test]
+    fn a_catalog_serves_only_sessions_on_the_definition_it_was_built_by() {
+        let (catalogs, database) = (Catalogs::default(), Name::from("appdb"));
+        let (before, after) = (resource(&["public.users.ssn"]), resource(&["public.users.ssn", "public.users.card"]));
+        let old = catalogs.slot(&before, &database);
+        let untagged = Arc::new(Catalog::default());
+        old.store(&untagged, Vec::new());
+        assert!(Arc::ptr_eq(&catalogs.slot(&before, &database), &old));
+        let new = catalogs.slot(&after, &database);
+        assert!(new.fresh().is_none());
+        // A session that was open before the reload reads its catalog again, without the new tags.
+        old.store(&untagged, Vec::new());
+        assert!(new.fresh().is_none() && catalogs.slot(&after, &database).fresh().is_none());
+    }
+
+    #[test]
+    fn what_objects_were_called_is_remembered_until_a_pattern_is_taken_away() {
+        let (catalogs, database) = (Catalogs::default(), Name::from("appdb"));
+        let ssn = resource(&["public.users.ssn"]);
+        catalogs.slot(&ssn, &database).store(&Arc::new(Catalog::default()), Vec::new());
+        let more = resource(&["public.users.ssn", "public.users.card"]);
+        assert!(catalogs.slot(&more, &database).last().is_some());
+        assert!(catalogs.slot(&resource(&["public.users.card"]), &database).last().is_none());
     }
 }

@@ -149,7 +149,7 @@ pub(super) async fn relay(established: Established, services: &Services) {
         session.guard.close();
         return;
     };
-    let slot = services.catalogs().slot(&resource.name, &database);
+    let slot = services.catalogs().slot(&resource, &database);
     let catalog = Catalog {
         database: Arc::clone(&database),
         any_sensitive: !resource.sensitive.is_empty(),
