@@ -192,14 +192,11 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
     if state.is_null() {
         return refused(Reason::UnknownLabel, label, who, call);
     }
-    if settings.listed_only == 1 && !unspecified(&call.to) {
-        // SAFETY: only whether it is there.
-        if unsafe { DESTINATIONS.get(&call.to) }.is_none() {
-            // SAFETY: as above.
-            unsafe { (*stored).kind = socket::DIRECT };
-            report(Reason::NotCovered, label, who, call.to, call.protocol);
-            return Way::Leave;
-        }
+    if settings.listed_only == 1 && !unspecified(&call.to) && !listed(&call.to) {
+        // SAFETY: as above.
+        unsafe { (*stored).kind = socket::DIRECT };
+        report(Reason::NotCovered, label, who, call.to, call.protocol);
+        return Way::Leave;
     }
     if stale() {
         if settings.open_when_down != 1 {
@@ -260,6 +257,15 @@ fn refused(reason: Reason, label: u32, who: Who, call: &Call) -> Way {
 #[inline(always)]
 fn mapped(to: &Endpoint) -> bool {
     to.address[0] == 0 && to.address[1] == 0 && to.address[2] == MAPPED
+}
+
+/// Whether a destination is listed, or its port is for every address of its family: a resource's whose address nobody
+/// knows yet.
+#[inline(always)]
+fn listed(to: &Endpoint) -> bool {
+    let any = Endpoint { address: [0, 0, if mapped(to) { MAPPED } else { 0 }, 0], port: to.port };
+    // SAFETY: only whether they are there.
+    unsafe { DESTINATIONS.get(to).is_some() || DESTINATIONS.get(&any).is_some() }
 }
 
 /// `0.0.0.0` and `::` mean this machine, by whichever address: never one that a list can leave out.

@@ -45,7 +45,8 @@ pub mod map {
     pub const RELEASED: &str = "RELEASED";
     /// Hash `u64` network namespace cookie -> [`Listener`](super::Listener).
     pub const LISTENERS: &str = "LISTENERS";
-    /// Hash [`Endpoint`](super::Endpoint) -> `u32` 1: covered destinations, where only listed ones are captured.
+    /// Hash [`Endpoint`](super::Endpoint) -> `u32` 1: covered destinations, where only listed ones are captured. The
+    /// unspecified address stands for every one of its family.
     pub const DESTINATIONS: &str = "DESTINATIONS";
     /// Hash [`Endpoint`](super::Endpoint) -> `u32` 1: what labelled workloads may reach by UDP. Port 0 is never one.
     pub const ALLOW_UDP: &str = "ALLOW_UDP";

@@ -1,9 +1,13 @@
 //! Counters that the daemon keeps for as long as it runs. Adding to one is one relaxed instruction.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use gateway_ebpf::Reason;
+
+use crate::access::Name;
 
 /// A number that only grows. On a cache line of its own: cores that count different things do not meet.
 #[derive(Debug)]
@@ -52,6 +56,28 @@ pub static CONNECTIONS_DESTROYED: Counter = Counter::new();
 /// What the eBPF programs have counted, in the order of [`Reason::ALL`], since their maps were made.
 pub static KERNEL_EVENTS: [Counter; Reason::COUNT as usize] = [const { Counter::new() }; Reason::COUNT as usize];
 
+/// Connections that the gateway has closed before they were sessions.
+pub static CONNECTIONS_REFUSED: Refusals = Refusals(Mutex::new(BTreeMap::new()));
+
+/// Numbers by workload and reason. As many as there are of both: neither is a workload's to choose.
+#[derive(Debug)]
+pub struct Refusals(Mutex<BTreeMap<(Name, &'static str), u64>>);
+
+impl Refusals {
+    /// Adds one.
+    pub fn add(&self, workload: &Name, reason: &'static str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry((Name::clone(workload), reason)).or_insert(0);
+        *count = count.saturating_add(1);
+    }
+
+    /// All of them.
+    pub fn get(&self) -> Vec<(Name, &'static str, u64)> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.iter().map(|((workload, reason), count)| (Name::clone(workload), *reason, *count)).collect()
+    }
+}
+
 /// Every counter with its name and what it counts.
 const ALL: [(&str, &str, &Counter); 9] = [
     ("sluice_commands_forwarded_total", "Commands that were forwarded.", &COMMANDS_FORWARDED),
@@ -86,6 +112,15 @@ pub fn prometheus() -> String {
     );
     for (reason, counter) in Reason::ALL.iter().zip(&KERNEL_EVENTS) {
         let _ = writeln!(out, "sluice_kernel_events_total{{reason=\"{}\"}} {}", reason.name(), counter.get());
+    }
+    let _ = writeln!(
+        out,
+        "# HELP sluice_connections_refused_total Connections that the gateway closed before they were sessions.\n# TYPE sluice_connections_refused_total counter"
+    );
+    for (workload, reason, count) in CONNECTIONS_REFUSED.get() {
+        // Names of workloads need no escape, see `[workloads.*]`.
+        let _ =
+            writeln!(out, "sluice_connections_refused_total{{workload=\"{workload}\",reason=\"{reason}\"}} {count}");
     }
     let open = SESSIONS_OPENED.get().saturating_sub(SESSIONS_CLOSED.get());
     let _ = writeln!(

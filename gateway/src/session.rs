@@ -1,10 +1,13 @@
 //! One intercepted connection: who called, what they wanted to reach, and the door their commands pass.
 
 use std::cell::RefCell;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use tokio::sync::oneshot;
 
 use crate::config::{Mode, Resource, Workload};
 use crate::guard::{Core, Guard, Party};
@@ -32,6 +35,32 @@ pub struct Session {
     pub process: Process,
     /// The door.
     pub guard: Guard,
+    /// Tells when it has to end; never, if nobody has put one here.
+    pub ending: Ending,
+}
+
+/// Tells a session to end: what it was opened by does not hold any more.
+#[derive(Debug, Default)]
+pub struct Ending(Option<oneshot::Receiver<Arc<str>>>);
+
+impl Ending {
+    /// One that can be told, and what tells it why. Dropping that is to let the session go on.
+    pub fn new() -> (oneshot::Sender<Arc<str>>, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Ending(Some(receiver)))
+    }
+
+    /// Waits until it is told why. Can be dropped and asked again, until it has answered once.
+    pub async fn told(&mut self) -> Arc<str> {
+        if let Some(receiver) = &mut self.0 {
+            let told = receiver.await;
+            self.0 = None;
+            if let Ok(why) = told {
+                return why;
+            }
+        }
+        pending().await
+    }
 }
 
 /// What a session is opened from.
@@ -86,6 +115,6 @@ impl Session {
             observe: workload.mode == Mode::Observe,
         };
         let guard = Guard::new(core, party, recorder);
-        Ok(Session { id, workload, resource, upstream, client, destination, process, guard })
+        Ok(Session { id, workload, resource, upstream, client, destination, process, guard, ending: Ending::default() })
     }
 }

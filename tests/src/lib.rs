@@ -6,6 +6,7 @@
 #![expect(clippy::print_stderr, reason = "libtest keeps it and shows it where a test fails")]
 
 mod cgroup;
+mod dns;
 mod netns;
 mod own;
 mod pki;
@@ -16,6 +17,7 @@ mod sluice;
 mod sniffer;
 
 pub use cgroup::{Cgroup, cgroup_root};
+pub use dns::Dns;
 pub use netns::Netns;
 pub use own::{random_hex, require_root, sweep, unique};
 pub use pki::{Authority, Certificate};

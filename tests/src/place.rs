@@ -1,7 +1,7 @@
 //! Where a command runs: in which cgroup, in which network namespace, as whom.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::unistd::User;
@@ -14,6 +14,7 @@ pub struct Place {
     netns: Option<String>,
     cgroup: Option<PathBuf>,
     user: Option<String>,
+    resolv_conf: Option<PathBuf>,
 }
 
 impl Place {
@@ -44,6 +45,13 @@ impl Place {
         self
     }
 
+    /// With another `/etc/resolv.conf`, in a mount namespace of its own.
+    #[must_use]
+    pub fn resolv_conf(mut self, file: &Path) -> Self {
+        self.resolv_conf = Some(file.to_owned());
+        self
+    }
+
     /// The program, there; without the caller's libpq settings.
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
@@ -58,6 +66,11 @@ impl Place {
         }
         if let Some(netns) = &self.netns {
             words.extend(["ip", "netns", "exec", netns.as_str()].map(OsStr::new));
+        }
+        if let Some(file) = &self.resolv_conf {
+            let mount = r#"mount --bind "$0" /etc/resolv.conf || exit 125; exec "$@""#;
+            words.extend(["unshare", "--mount", "--propagation", "slave", "/bin/sh", "-c", mount].map(OsStr::new));
+            words.push(file.as_os_str());
         }
         if let Some(user) = &self.user {
             words.extend(["setpriv", "--reuid", user, "--regid", &group, "--init-groups", "--"].map(OsStr::new));

@@ -49,14 +49,36 @@ fn print(status: &Status) {
     println!("policies       {}", status.policies);
     println!("workloads      {}", status.workloads.iter().map(|name| printable(name)).collect::<Vec<_>>().join(", "));
     for resource in &status.resources {
-        let addresses = if resource.addresses.is_empty() {
-            "its name does not resolve".to_owned()
-        } else {
-            resource.addresses.join(", ")
-        };
+        let addresses =
+            if resource.addresses.is_empty() { "no known address".to_owned() } else { resource.addresses.join(", ") };
         println!("resource       {} at {}", printable(&resource.name), printable(&addresses));
+        if resource.unresolved {
+            println!("UNRESOLVED     {} of resource {}", printable(&resource.address), printable(&resource.name));
+        }
+        if !resource.anywhere.is_empty() {
+            println!(
+                "UNKNOWN        {} addresses of resource {}: connections to its port are refused where no resource is known",
+                printable(&resource.anywhere.join(" and ")),
+                printable(&resource.name)
+            );
+        }
+    }
+    for contested in &status.contested {
+        println!(
+            "CONTESTED      {} is an address of {}: connections to it are closed",
+            printable(&contested.address),
+            printable(&contested.resources.join(" and "))
+        );
     }
     println!("sessions       {} now, {} since the start", status.sessions, status.sessions_opened);
+    for refused in &status.refused {
+        println!(
+            "REFUSED        {} connections of {} ({})",
+            refused.count,
+            printable(&refused.workload),
+            printable(&refused.reason)
+        );
+    }
     for unmatched in &status.unmatched {
         println!(
             "UNMATCHED      {} of resource {} matches nothing in database {}: it protects nothing there",

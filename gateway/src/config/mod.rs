@@ -6,6 +6,7 @@ mod node;
 mod pattern;
 pub mod problem;
 mod read;
+mod reload;
 mod resource;
 
 use std::collections::BTreeMap;
@@ -82,7 +83,7 @@ pub struct Control {
 }
 
 /// `[workloads.X]`: a labelled set of processes.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Workload {
     /// Its key in the file.
     pub name: Name,
@@ -125,7 +126,7 @@ pub enum Mode {
 }
 
 /// `[resources.X]`: a server that workloads reach.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Resource {
     /// Its key in the file.
     pub name: Name,

@@ -17,12 +17,16 @@ pub struct Status {
     pub workloads: Vec<String>,
     /// Resources with the addresses that they have now.
     pub resources: Vec<ResourceStatus>,
+    /// Addresses of more than one resource.
+    pub contested: Vec<ContestedAddress>,
     /// How many policies hold.
     pub policies: usize,
     /// Sessions that run now.
     pub sessions: u64,
     /// Sessions since the start.
     pub sessions_opened: u64,
+    /// Connections that were closed before they were sessions.
+    pub refused: Vec<RefusedConnections>,
     /// Patterns of `[resources.X.sensitive]` that match nothing in a database that sessions have been on.
     pub unmatched: Vec<UnmatchedPattern>,
     /// Why nothing can be recorded, and so nothing is forwarded.
@@ -38,8 +42,37 @@ pub struct Status {
 pub struct ResourceStatus {
     /// Its name.
     pub name: String,
-    /// Its addresses; none: its name does not resolve.
+    /// Its address as configured.
+    pub address: String,
+    /// Where the gateway connects to: the newest answers for its name.
+    pub upstream: Vec<String>,
+    /// Which connections are its own: those to addresses that its name had a short while ago, too.
     pub addresses: Vec<String>,
+    /// Whether its name has no address.
+    pub unresolved: bool,
+    /// The families, `IPv4` and `IPv6`, in which it may be anywhere: connections to its port at an address that is no
+    /// resource's are refused.
+    pub anywhere: Vec<String>,
+}
+
+/// An address that is more than one resource's. Connections to it are closed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContestedAddress {
+    /// The address.
+    pub address: String,
+    /// The resources.
+    pub resources: Vec<String>,
+}
+
+/// Connections of a workload that were closed before they were sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedConnections {
+    /// The workload.
+    pub workload: String,
+    /// Why: `rate`, `address`, `busy` or `error`.
+    pub reason: String,
+    /// How many since the start.
+    pub count: u64,
 }
 
 /// A pattern that protects nothing.

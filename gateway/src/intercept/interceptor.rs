@@ -185,12 +185,18 @@ impl Interceptor {
         answered.await.unwrap_or(Err(InterceptError::Ended))
     }
 
-    /// Makes these the covered destinations where only listed ones are captured. Failures show in the status.
+    /// Makes these the covered destinations where only listed ones are captured; the unspecified address stands for every
+    /// one of its family. Failures show in the status.
     ///
     /// # Errors
-    /// The thread behind it has ended.
-    pub fn cover(&self, destinations: Vec<SocketAddr>) -> Result<(), InterceptError> {
-        self.commands.send(Command::Cover(destinations)).map_err(|_| InterceptError::Ended)
+    /// The thread behind it has ended, or, from what can be waited for, they could not be covered.
+    pub fn cover(
+        &self,
+        destinations: Vec<SocketAddr>,
+    ) -> Result<impl Future<Output = Result<(), InterceptError>> + use<>, InterceptError> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Cover(destinations, answer)).map_err(|_| InterceptError::Ended)?;
+        Ok(async { answered.await.unwrap_or(Err(InterceptError::Ended)) })
     }
 
     /// What can be read of it.

@@ -51,7 +51,7 @@ pub(super) enum Command {
     /// Another configuration.
     Reload(Box<Plan>, oneshot::Sender<Result<(), InterceptError>>),
     /// The covered destinations, where only listed ones are captured.
-    Cover(Vec<SocketAddr>),
+    Cover(Vec<SocketAddr>, oneshot::Sender<Result<(), InterceptError>>),
     /// The end.
     Stop,
 }
@@ -115,7 +115,8 @@ impl Layer {
         let Start { plan, destinations, namespaces, runtime, accepted, view, .. } = start;
         let (loaded, mut maps) = programs::load(pins)?;
         let mut fresh = labels::apply(&plan, &mut maps)?;
-        cover(&destinations, &mut maps)?;
+        // An earlier daemon's programs may still be attached: what was covered stays so until they are replaced.
+        add(&destinations, &mut maps)?;
         let origins = MapData::from_pin(pins.maps().join(map::ORIGINS))?;
         let origins = BpfMap::try_from(Map::HashMap(origins))?;
         let registry = Arc::new(Registry::new(origins, accepted));
@@ -125,6 +126,7 @@ impl Layer {
         spaces.cover(&before.processes(), &mut maps);
         spaces.cover(&labels::processes_of(&plan.uids), &mut maps);
         let attached = loaded.attach(pins, &root)?;
+        cover(&destinations, &mut maps)?;
         let survey = labels::survey(&root, &plan.automaton, &maps)?;
         labels::write(&survey, &mut maps, &mut fresh)?;
         labels::forget(&plan, &mut maps)?;
@@ -160,9 +162,14 @@ impl Layer {
                     Ok(Command::Reload(plan, answer)) => {
                         let _ = answer.send(self.reload(*plan));
                     }
-                    Ok(Command::Cover(destinations)) => {
+                    Ok(Command::Cover(destinations, answer)) => {
                         let covered = cover(&destinations, &mut self.maps);
-                        self.note(covered);
+                        if let Err(error) = &covered {
+                            tracing::error!(%error, "the destinations could not be covered");
+                        }
+                        // Whoever does not wait for the answer finds it in the status.
+                        self.failure = covered.as_ref().err().map(ToString::to_string);
+                        let _ = answer.send(covered);
                     }
                     Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return self.stop(),
                     Err(TryRecvError::Empty) => break,
@@ -406,6 +413,14 @@ fn cover(destinations: &[SocketAddr], maps: &mut Maps) -> Result<(), InterceptEr
     fits("destinations", destinations.len(), ENDPOINTS_MAX)?;
     let wanted = destinations.iter().map(|address| (Raw(endpoint(*address)), 1)).collect();
     Ok(sync(&mut maps.destinations, &wanted)?)
+}
+
+/// Covers these beside what is covered.
+fn add(destinations: &[SocketAddr], maps: &mut Maps) -> Result<(), InterceptError> {
+    for address in destinations {
+        maps.destinations.insert(Raw(endpoint(*address)), 1, 0)?;
+    }
+    Ok(())
 }
 
 /// Removes the origins that `old` picks by key and time, and counts them as removed by userspace.

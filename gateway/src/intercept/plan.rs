@@ -63,6 +63,8 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(config: &Config) -> Result<Self, PlanError> {
         fits("workloads", config.workloads.len(), LABELS_MAX / 2)?;
+        // Each may have several addresses.
+        fits("resources", config.resources.len(), ENDPOINTS_MAX / 16)?;
         fits("entries of allow_udp", config.intercept.allow_udp.len(), ENDPOINTS_MAX)?;
         let mut labels = BTreeMap::new();
         let (mut patterns, mut uids) = (Vec::new(), BTreeMap::new());

@@ -4,13 +4,14 @@ mod detect;
 pub mod postgres;
 pub(crate) mod stream;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use crate::access::Name;
-use crate::config::Config;
+use crate::config::{Config, Resource};
 use crate::secret::{NodeKeyError, Secrets, node_key};
 use crate::session::Session;
 use crate::tls::{ALPN_POSTGRESQL, Authority, AuthorityError, Certificates, UpstreamConfigs};
@@ -135,13 +136,41 @@ pub async fn serve(client: TcpStream, mut session: Session, services: &Services)
     }
 }
 
+/// Why a connection is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unserved {
+    /// Where it leads to cannot be told.
+    Nowhere,
+    /// Its workload makes too many.
+    TooMany,
+}
+
+/// Tells a client, in the protocol of the resource it may have meant, why it is not served, and closes.
+pub async fn refuse(
+    client: TcpStream,
+    resource: &Resource,
+    destination: IpAddr,
+    services: &Services,
+    kind: Unserved,
+    why: &str,
+) {
+    detect::refuse(client, resource, destination, services, kind, why).await;
+}
+
 /// Copies bytes between a workload and a destination that is no resource, which policy permitted, until both ends
 /// have closed.
 pub async fn relay_untouched(mut client: TcpStream, mut upstream: TcpStream, mut session: Session) {
     let _ = client.set_nodelay(true).and_then(|()| upstream.set_nodelay(true));
-    let note = match tokio::io::copy_bidirectional_with_sizes(&mut client, &mut upstream, COPY, COPY).await {
+    let copied = tokio::select! {
+        biased;
+        why = session.ending.told() => Err(why.to_string()),
+        copied = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut upstream, COPY, COPY) => {
+            copied.map_err(|error| format!("it failed: {error}"))
+        }
+    };
+    let note = match copied {
         Ok((sent, received)) => format!("relayed untouched: {sent} bytes sent, {received} received"),
-        Err(error) => format!("relayed untouched until it failed: {error}"),
+        Err(why) => format!("relayed untouched until {why}"),
     };
     session.guard.note(&note);
     session.guard.close();

@@ -1,6 +1,6 @@
 //! One runtime a core: a session is opened, served and closed on the one it was given to.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,16 +11,19 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::config::{Resource, Workload};
+use super::register::Register;
+use crate::config::directory::Directory;
+use crate::config::{Config, Resource, Workload};
 use crate::guard::Core;
 use crate::intercept::{Accepted, Namespaces};
 use crate::policy::Policies;
-use crate::protocol::{Services, relay_untouched, serve};
+use crate::protocol::{Services, Unserved, refuse, relay_untouched, serve};
 use crate::record::Recordings;
-use crate::session::{Call, Session};
+use crate::session::{Call, Ending, Session};
+use crate::{log, metrics};
 
 /// The stack of a core's thread, in bytes: PostgreSQL's parser recurses.
 const STACK: usize = 64 * 1024 * 1024;
@@ -34,13 +37,43 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// How long sessions have to seal their recordings when the daemon stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// How many clients a core tells at once why they are not served; beyond, they are closed without a word.
+const REFUSALS: usize = 64;
+
 /// A connection, and everything that is known of it.
 #[derive(Debug)]
 pub(super) struct Assignment {
     pub(super) accepted: Accepted,
     pub(super) workload: Arc<Workload>,
-    /// The resource and its addresses; absent: an unlisted destination.
-    pub(super) resource: Option<(Arc<Resource>, Arc<[SocketAddr]>)>,
+    pub(super) way: Way,
+}
+
+/// Where a connection leads.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// To a resource, at its addresses.
+    Resource(Arc<Resource>, Arc<[SocketAddr]>),
+    /// To a destination that is no resource.
+    Unlisted,
+    /// Nowhere.
+    Refused(Refused),
+}
+
+/// Why a connection is not served.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// What the client may have meant, by whose protocol it is told.
+    pub(super) meant: Option<Arc<Resource>>,
+    pub(super) kind: Unserved,
+    pub(super) why: String,
+}
+
+/// What a core is told.
+#[derive(Debug)]
+enum Order {
+    Serve(Box<Assignment>),
+    /// To end what does not hold any more, and to say when that is done.
+    Review(Arc<Config>, Arc<Directory>, oneshot::Sender<()>),
 }
 
 /// What every core needs.
@@ -54,7 +87,7 @@ pub(super) struct Shared {
 
 #[derive(Debug)]
 struct Worker {
-    queue: mpsc::Sender<Assignment>,
+    queue: mpsc::Sender<Order>,
     sessions: Arc<AtomicUsize>,
     thread: JoinHandle<()>,
 }
@@ -77,10 +110,32 @@ impl Cores {
     pub(super) fn assign(&self, assignment: Assignment) {
         let idlest = self.workers.iter().min_by_key(|worker| worker.sessions.load(Ordering::Relaxed));
         let Some(worker) = idlest else { return };
+        let (workload, client) = (Arc::clone(&assignment.workload), assignment.accepted.client.0);
         worker.sessions.fetch_add(1, Ordering::Relaxed);
-        if let Err(refused) = worker.queue.try_send(assignment) {
+        if let Err(refused) = worker.queue.try_send(Order::Serve(Box::new(assignment))) {
             worker.sessions.fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!(reason = %refused, "a connection was closed: its core has too many waiting");
+            metrics::CONNECTIONS_REFUSED.add(&workload.name, "busy");
+            if log::may_say(&workload.name, log::Kind::Closed) {
+                tracing::warn!(workload = %workload.name, %client, reason = %refused,
+                    "a connection was closed: its core has too many waiting");
+            }
+        }
+    }
+
+    /// Ends sessions that were opened by a workload or a resource that is defined otherwise now, and those to what was
+    /// no resource and is one now. On return none of them takes anything more.
+    pub(super) async fn review(&self, config: &Arc<Config>, directory: &Arc<Directory>) {
+        let mut reviewed = Vec::new();
+        for worker in &self.workers {
+            let (done, waits) = oneshot::channel();
+            // Behind what was assigned by what held before.
+            if worker.queue.send(Order::Review(Arc::clone(config), Arc::clone(directory), done)).await.is_ok() {
+                reviewed.push(waits);
+            }
+        }
+        for waits in reviewed {
+            // A core that has ended has no sessions.
+            let _ = waits.await;
         }
     }
 
@@ -111,18 +166,28 @@ fn worker(number: usize, shared: Shared) -> Result<Worker> {
     Ok(Worker { queue, sessions, thread })
 }
 
-async fn work(mut waiting: mpsc::Receiver<Assignment>, sessions: Arc<AtomicUsize>, shared: Shared) {
+async fn work(mut waiting: mpsc::Receiver<Order>, sessions: Arc<AtomicUsize>, shared: Shared) {
     let core = Rc::new(RefCell::new(Core::new(Arc::clone(&shared.policies))));
+    let register = Rc::new(Register::default());
+    let refusals = Rc::new(Cell::new(0));
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
             next = waiting.recv() => match next {
-                Some(assignment) => {
+                Some(Order::Serve(assignment)) => {
                     let (core, shared, sessions) = (Rc::clone(&core), shared.clone(), Arc::clone(&sessions));
+                    let (ending, entry) = register.enter(&assignment);
+                    let refusals = Rc::clone(&refusals);
                     running.spawn_local(async move {
-                        one(assignment, core, &shared).await;
+                        one(*assignment, core, &shared, ending, &refusals).await;
+                        drop(entry);
                         sessions.fetch_sub(1, Ordering::Relaxed);
                     });
+                }
+                Some(Order::Review(config, directory, done)) => {
+                    register.review(&config, &directory);
+                    // Nobody may wait any more.
+                    let _ = done.send(());
                 }
                 None => break,
             },
@@ -138,36 +203,78 @@ async fn work(mut waiting: mpsc::Receiver<Assignment>, sessions: Arc<AtomicUsize
     let _ = tokio::time::timeout(FAREWELL, running.shutdown()).await;
 }
 
-async fn one(assignment: Assignment, core: Rc<RefCell<Core>>, shared: &Shared) {
-    let Assignment { accepted, workload, resource } = assignment;
+async fn one(
+    assignment: Assignment,
+    core: Rc<RefCell<Core>>,
+    shared: &Shared,
+    ending: Ending,
+    refusals: &Rc<Cell<usize>>,
+) {
+    let Assignment { accepted, workload, way } = assignment;
     // The entry is dropped last: until then the kernel answers for the connection's original destination.
     let Accepted { stream, client, destination, process, label: _, entry: _entry } = accepted;
-    let listed = resource.is_some();
-    let (resource, upstream) = match resource {
-        Some((resource, addresses)) => (Some(resource), addresses),
-        None => (None, [destination.0].into()),
-    };
-    let call = Call { workload, resource, upstream, client, destination, process };
-    let session = match Session::open(&shared.recordings, core, call) {
-        Ok(session) => session,
-        Err(error) => {
-            tracing::error!(client = %client.0, %error, "a connection was closed: it cannot be recorded");
-            return;
-        }
-    };
     let stream = match TcpStream::from_std(stream) {
         Ok(stream) => stream,
-        Err(error) => {
-            tracing::error!(session = %session.id, %error, "a connection was closed");
-            return;
-        }
+        Err(error) => return closed(&workload, client.0, &error),
     };
-    tracing::debug!(session = %session.id, workload = %session.workload.name, destination = %destination.0, "opened");
-    if listed {
+    let (resource, upstream, refused) = match way {
+        Way::Resource(resource, addresses) => (Some(resource), addresses, None),
+        Way::Unlisted => (None, [destination.0].into(), None),
+        Way::Refused(refused) if refused.kind == Unserved::TooMany => {
+            return refuse_to(stream, refused, destination.0, &shared.services, refusals).await;
+        }
+        Way::Refused(refused) => (None, [].into(), Some(refused)),
+    };
+    let listed = resource.is_some();
+    let call = Call { workload: Arc::clone(&workload), resource, upstream, client, destination, process };
+    let mut session = match Session::open(&shared.recordings, core, call) {
+        Ok(session) => session,
+        Err(error) => return closed(&workload, client.0, &error),
+    };
+    session.ending = ending;
+    tracing::debug!(session = %session.id, workload = %workload.name, destination = %destination.0, "opened");
+    if let Some(refused) = refused {
+        unconnected(&mut session, &refused.why);
+        drop(session);
+        refuse_to(stream, refused, destination.0, &shared.services, refusals).await;
+    } else if listed {
         serve(stream, session, &shared.services).await
     } else {
         unlisted(stream, session, &shared.namespaces).await
     }
+}
+
+/// A connection that is no session.
+fn closed(workload: &Workload, client: SocketAddr, error: &dyn std::error::Error) {
+    metrics::CONNECTIONS_REFUSED.add(&workload.name, "error");
+    if log::may_say(&workload.name, log::Kind::Closed) {
+        tracing::error!(workload = %workload.name, %client, %error, "a connection was closed");
+    }
+}
+
+/// Records and logs why a session leads nowhere.
+fn unconnected(session: &mut Session, reason: &str) {
+    let workload = &session.workload.name;
+    if log::may_say(workload, log::Kind::Unconnected) {
+        tracing::info!(session = %session.id, %workload, destination = %session.destination.0, %reason, "closed");
+    }
+    session.guard.note(reason);
+    session.guard.close();
+}
+
+/// Tells a client why it is not served, in the protocol that it is likely to speak.
+async fn refuse_to(
+    stream: TcpStream,
+    refused: Refused,
+    destination: SocketAddr,
+    services: &Services,
+    refusals: &Cell<usize>,
+) {
+    let Some(meant) = refused.meant.filter(|_| refusals.get() < REFUSALS) else { return };
+    refusals.set(refusals.get().saturating_add(1));
+    // Left behind by a daemon that stops, with the core.
+    refuse(stream, &meant, destination.ip(), services, refused.kind, &refused.why).await;
+    refusals.set(refusals.get().saturating_sub(1));
 }
 
 /// A destination that is no resource: relayed untouched where policy permits, and recorded as a connection.
@@ -188,10 +295,6 @@ async fn unlisted(stream: TcpStream, mut session: Session, namespaces: &Namespac
     };
     match connected {
         Ok(upstream) => relay_untouched(stream, upstream, session).await,
-        Err(reason) => {
-            tracing::info!(session = %session.id, destination = %session.destination.0, %reason, "closed");
-            session.guard.note(&reason);
-            session.guard.close();
-        }
+        Err(reason) => unconnected(&mut session, &reason),
     }
 }

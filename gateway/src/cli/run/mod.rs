@@ -2,6 +2,9 @@
 
 mod cores;
 mod daemon;
+mod names;
+mod rate;
+mod register;
 mod resolve;
 
 use std::io::IsTerminal as _;

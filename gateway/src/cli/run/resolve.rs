@@ -1,138 +1,167 @@
 //! Where resources are: their names, resolved again when their records end.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use hickory_resolver::TokioResolver;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::proto::op::Query;
+use hickory_resolver::proto::rr::{Name as DnsName, RecordType};
+use hickory_resolver::{Hosts, TokioResolver};
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout, timeout_at};
 
-use crate::access::Name;
-use crate::config::directory::{Directory, Listing};
-use crate::config::{Config, Resource};
+use super::names::{AGAIN, Answer, Names, Question};
+use crate::config::Config;
+use crate::config::directory::{Directory, Family};
 
-/// The shortest and the longest time until a name is asked for again, whatever its record says.
-const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3600));
+/// How long a start waits for names; those that come later are taken when they come, and may be anywhere until then.
+const FIRST: Duration = Duration::from_secs(5);
 
-/// Resolves in a task of its own: a resolver that does not answer must not keep connections waiting.
+/// How long one question may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Asks for every name by itself: one that takes long keeps neither the others nor connections waiting.
 pub(super) struct Resolving {
-    config: watch::Sender<Arc<Config>>,
-    directories: mpsc::Receiver<Directory>,
-    task: JoinHandle<()>,
+    source: Source,
+    config: Arc<Config>,
+    names: Names,
+    asking: JoinSet<(Question, Answer)>,
 }
 
 impl Resolving {
     /// The first directory is there on return.
     pub(super) async fn start(config: Arc<Config>) -> Result<(Self, Directory)> {
-        let mut addresses = Addresses::new()?;
-        let (directory, again) = addresses.directory(&config).await;
-        let (config, configured) = watch::channel(config);
-        let (sender, directories) = mpsc::channel(1);
-        let task = tokio::spawn(addresses.follow(configured, sender, again));
-        Ok((Resolving { config, directories, task }, directory))
-    }
-
-    /// The next directory, when an address may have changed. Can be dropped and asked again without losing one.
-    pub(super) async fn next(&mut self) -> Option<Directory> {
-        self.directories.recv().await
-    }
-
-    /// Takes another configuration; its directory comes by [`Resolving::next`].
-    pub(super) fn configure(&self, config: Arc<Config>) {
-        self.config.send_replace(config);
-    }
-
-    pub(super) async fn stop(self) {
-        self.task.abort();
-        let _ = self.task.await;
-    }
-}
-
-/// Resolves names, and keeps the last answer of one that does not resolve now.
-struct Addresses {
-    resolver: TokioResolver,
-    known: BTreeMap<Name, Known>,
-}
-
-struct Known {
-    addresses: Arc<[SocketAddr]>,
-    until: Instant,
-}
-
-impl Addresses {
-    /// With the node's own resolvers.
-    fn new() -> Result<Self> {
-        let resolver = TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build);
-        let resolver = resolver.context("the node's resolvers cannot be read from /etc/resolv.conf")?;
-        Ok(Addresses { resolver, known: BTreeMap::new() })
-    }
-
-    /// The directory of every resource, with names resolved whose time is over; and when to ask again.
-    async fn directory(&mut self, config: &Config) -> (Directory, Instant) {
-        let now = Instant::now();
-        let mut next = now.checked_add(AGAIN.1).unwrap_or(now);
-        let mut listings = Vec::new();
-        self.known.retain(|name, _| config.resources.contains_key(name));
-        for (name, resource) in &config.resources {
-            let addresses = match resource.address.ip() {
-                Some(ip) => [SocketAddr::new(ip, resource.address.port)].into(),
-                None => {
-                    let known = self.resolve(name, resource, now).await;
-                    next = next.min(known.until);
-                    Arc::clone(&known.addresses)
-                }
-            };
-            listings.push(Listing { resource: Arc::clone(resource), addresses });
+        let mut names = Names::default();
+        names.follow(&config, Instant::now());
+        let mut resolving = Resolving { source: Source::of_the_node()?, config, names, asking: JoinSet::new() };
+        resolving.ask();
+        let until = tokio::time::Instant::now().checked_add(FIRST).unwrap_or_else(tokio::time::Instant::now);
+        while let Ok(Some(asked)) = timeout_at(until, resolving.asking.join_next()).await {
+            if let Ok((question, answer)) = asked {
+                resolving.names.answer(&question, answer, Instant::now());
+            }
         }
-        let (directory, ambiguous) = Directory::new(listings);
-        for clash in ambiguous {
-            let [one, other] = &clash.resources;
-            tracing::error!(address = %clash.address, one, other, "two resources have one address: neither is reached there");
-        }
-        (directory, next)
+        let directory = resolving.directory_of(&resolving.config);
+        Ok((resolving, directory))
     }
 
-    async fn follow(
-        mut self,
-        mut configured: watch::Receiver<Arc<Config>>,
-        directories: mpsc::Sender<Directory>,
-        mut again: Instant,
-    ) {
+    /// The next directory, when it is another. Can be dropped and asked again without losing one.
+    pub(super) async fn next(&mut self) -> Directory {
         loop {
-            tokio::select! {
-                changed = configured.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep_until(again.into()) => {}
-            }
-            let config = Arc::clone(&configured.borrow_and_update());
-            let (directory, next) = self.directory(&config).await;
-            again = next;
-            if directories.send(directory).await.is_err() {
-                return;
+            self.ask();
+            let next = self.names.next(Instant::now());
+            let changed = tokio::select! {
+                Some(asked) = self.asking.join_next(), if !self.asking.is_empty() => match asked {
+                    Ok((question, answer)) => self.names.answer(&question, answer, Instant::now()),
+                    // It is asked again.
+                    Err(_) => false,
+                },
+                () = sleep_until(next.into()) => self.names.expire(Instant::now()),
+            };
+            if changed {
+                return self.directory_of(&self.config);
             }
         }
     }
 
-    async fn resolve(&mut self, name: &Name, resource: &Resource, now: Instant) -> &Known {
-        let known = self.known.entry(Arc::clone(name)).or_insert(Known { addresses: Arc::new([]), until: now });
-        if known.until > now {
-            return known;
-        }
-        let (shortest, longest) = AGAIN;
-        match self.resolver.lookup_ip(resource.address.host.as_str()).await {
-            Ok(found) => {
-                known.addresses = found.iter().map(|ip| SocketAddr::new(ip, resource.address.port)).collect();
-                let left = found.valid_until().saturating_duration_since(now);
-                known.until = now.checked_add(left.clamp(shortest, longest)).unwrap_or(now);
-            }
+    /// What is known now of the resources of a configuration.
+    pub(super) fn directory_of(&self, config: &Config) -> Directory {
+        self.names.directory(config)
+    }
+
+    /// Takes another configuration, and the node's resolvers as they are now.
+    pub(super) fn configure(&mut self, config: Arc<Config>) {
+        self.names.follow(&config, Instant::now());
+        self.config = config;
+        match Source::of_the_node() {
+            Ok(source) => self.source = source,
             Err(error) => {
-                tracing::warn!(resource = %name, host = %resource.address.host, %error,
-                    "does not resolve; its last addresses stay");
-                known.until = now.checked_add(shortest).unwrap_or(now);
+                tracing::error!(error = %format!("{error:#}"), "names are asked of the resolvers that were there before")
             }
         }
-        known
+    }
+
+    fn ask(&mut self) {
+        for question in self.names.due(Instant::now()) {
+            let source = self.source.clone();
+            self.asking.spawn(async move {
+                let asked = timeout(LIMIT, source.ask(&question)).await;
+                let answer = asked.unwrap_or_else(|_| Answer::Failed(format!("no answer in {} s", LIMIT.as_secs())));
+                (question, answer)
+            });
+        }
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.asking.shutdown().await;
+    }
+}
+
+/// The node's hosts file and resolvers.
+#[derive(Clone)]
+struct Source {
+    hosts: Arc<Hosts>,
+    resolver: TokioResolver,
+}
+
+impl Source {
+    fn of_the_node() -> Result<Self> {
+        let resolver = TokioResolver::builder_tokio().and_then(|mut builder| {
+            // A name that is made later is to be found soon.
+            builder.options_mut().negative_max_ttl = Some(AGAIN.0);
+            builder.build()
+        });
+        let resolver = resolver.context("the node's resolvers cannot be read from /etc/resolv.conf")?;
+        Ok(Source { hosts: Arc::new(Hosts::from_system().unwrap_or_default()), resolver })
+    }
+
+    async fn ask(&self, (host, family): &Question) -> Answer {
+        if let Some(answer) = self.in_hosts(host, *family) {
+            return answer;
+        }
+        match self.look_up(host, *family).await {
+            // Of several names of a search list the last one's failure is told: was it the name itself that nobody knows?
+            Answer::None => self.look_up(&format!("{host}."), *family).await,
+            answer => answer,
+        }
+    }
+
+    async fn look_up(&self, host: &str, family: Family) -> Answer {
+        match self.resolver.lookup(host, record_type(family)).await {
+            Ok(found) => told(&found, family),
+            Err(error) if error.is_no_records_found() => Answer::None,
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    /// A name in the file is asked of nobody, in neither family: so it is for workloads.
+    fn in_hosts(&self, host: &str, family: Family) -> Option<Answer> {
+        let name = DnsName::from_utf8(host).ok()?;
+        let held = |family| self.hosts.lookup_static_host(&Query::query(name.clone(), record_type(family)));
+        if Family::ALL.into_iter().all(|family| held(family).is_none()) {
+            return None;
+        }
+        Some(held(family).map_or(Answer::None, |found| told(&found, family)))
+    }
+}
+
+fn told(found: &Lookup, family: Family) -> Answer {
+    let held = found.valid_until().saturating_duration_since(Instant::now());
+    let mut ips: Vec<IpAddr> = Vec::new();
+    // In the order of the answer, by which servers share the load.
+    for ip in found.answers().iter().filter_map(|record| record.data.ip_addr()) {
+        if Family::of(ip) == family && !ips.contains(&ip) {
+            ips.push(ip);
+        }
+    }
+    if ips.is_empty() { Answer::None } else { Answer::Addresses(ips, held) }
+}
+
+fn record_type(family: Family) -> RecordType {
+    match family {
+        Family::V4 => RecordType::A,
+        Family::V6 => RecordType::AAAA,
     }
 }

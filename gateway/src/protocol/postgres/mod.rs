@@ -17,18 +17,20 @@ mod startup;
 mod upstream;
 pub(crate) mod wire;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::net::TcpStream;
 
-use super::Services;
+use super::{Services, Unserved};
 use crate::config::Resource;
 use crate::session::Session;
-use crate::tls::Shown;
+use crate::tls::{PresentError, Shown, ShownCertificate};
 use failure::{Failure, Tell};
 use negotiate::{Opened, Request, Unopened};
+use reply::{Fatal, sqlstate};
 use wire::Wire;
 
 /// How long a client may take to say what it wants, TLS included.
@@ -38,15 +40,7 @@ const STARTUP: Duration = Duration::from_secs(10);
 pub(super) async fn serve(client: TcpStream, mut session: Session, resource: Arc<Resource>, services: &Services) {
     // A connection that delays small messages works, and is slow.
     let _ = client.set_nodelay(true);
-    let shown = |server_name: Option<&str>| {
-        let shown = Shown {
-            server_name: server_name.map(str::to_owned),
-            resource: resource.name.to_string(),
-            host: resource.address.host.clone(),
-            address: session.destination.0.ip(),
-        };
-        services.certificates().for_client(shown, resource.present.as_ref())
-    };
+    let shown = shown(&resource, session.destination.0.ip(), services);
     let opened = tokio::time::timeout(STARTUP, negotiate::open(client, shown)).await;
     let Opened { wire, tls, request } = match opened {
         Ok(Ok(opened)) => opened,
@@ -66,7 +60,16 @@ pub(super) async fn serve(client: TcpStream, mut session: Session, resource: Arc
     };
     let request = login::Request { startup: &startup, tls: tls.as_ref(), resource: &resource, services };
     let mut client = wire;
-    let ready = match request.run(&mut client, &mut session).await {
+    let mut ending = std::mem::take(&mut session.ending);
+    let logged_in = tokio::select! {
+        biased;
+        why = ending.told() => {
+            Err(Failure::fatal(Fatal::new(sqlstate::ADMIN_SHUTDOWN, &*why).hint("connect again")))
+        }
+        logged_in = request.run(&mut client, &mut session) => logged_in,
+    };
+    session.ending = ending;
+    let ready = match logged_in {
         Ok(ready) => ready,
         Err(failure) => return end(Some(client), session, failure).await,
     };
@@ -77,6 +80,45 @@ pub(super) async fn serve(client: TcpStream, mut session: Session, resource: Arc
             end(Some(client), session, failure).await;
         }
     }
+}
+
+/// What to show a client by the name that it asks for.
+fn shown(
+    resource: &Resource,
+    destination: IpAddr,
+    services: &Services,
+) -> impl Fn(Option<&str>) -> Result<ShownCertificate, PresentError> {
+    move |server_name| {
+        let shown = Shown {
+            server_name: server_name.map(str::to_owned),
+            resource: resource.name.to_string(),
+            host: resource.address.host.clone(),
+            address: destination,
+        };
+        services.certificates().for_client(shown, resource.present.as_ref())
+    }
+}
+
+/// Lets a client say what it wants, and tells it why it is not served.
+pub(super) async fn refuse(
+    client: TcpStream,
+    resource: &Resource,
+    destination: IpAddr,
+    services: &Services,
+    kind: Unserved,
+    why: &str,
+) {
+    let opening = negotiate::open(client, shown(resource, destination, services));
+    let Ok(Ok(Opened { wire, request: Request::Startup(_), .. })) = tokio::time::timeout(STARTUP, opening).await else {
+        return;
+    };
+    let code = match kind {
+        Unserved::Nowhere => sqlstate::CANNOT_CONNECT,
+        Unserved::TooMany => sqlstate::TOO_MANY_CONNECTIONS,
+    };
+    let mut last = BytesMut::new();
+    Fatal::new(code, why).encode(&mut last);
+    wire.close(&last).await;
 }
 
 /// Ends a session that was never established.

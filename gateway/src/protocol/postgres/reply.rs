@@ -15,6 +15,8 @@ pub(super) mod sqlstate {
     pub(in super::super) const INVALID_AUTHORIZATION: &str = "28000";
     pub(in super::super) const INVALID_PASSWORD: &str = "28P01";
     pub(in super::super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    pub(in super::super) const TOO_MANY_CONNECTIONS: &str = "53300";
+    pub(in super::super) const ADMIN_SHUTDOWN: &str = "57P01";
     pub(in super::super) const SYSTEM_ERROR: &str = "58000";
 }
 

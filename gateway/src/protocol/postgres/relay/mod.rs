@@ -73,6 +73,8 @@ enum RelayError {
     #[error("the server closed the connection")]
     ServerGone,
     #[error("{0}")]
+    Ended(Arc<str>),
+    #[error("{0}")]
     Io(#[from] io::Error),
 }
 
@@ -188,7 +190,13 @@ pub(super) async fn relay(established: Established, services: &Services) {
         session,
         resource,
     };
-    let ended = relay.run().await;
+    let mut ending = std::mem::take(&mut relay.session.ending);
+    let ended = tokio::select! {
+        // Asked first: nothing more passes a session that has to end.
+        biased;
+        why = ending.told() => Err(RelayError::Ended(why)),
+        ended = relay.run() => ended,
+    };
     relay.end(ended).await;
     drop(cancel);
 }
@@ -294,6 +302,7 @@ impl Relay {
             // What the server said last is already on its way.
             RelayError::ServerGone if !self.client.output.is_empty() => BytesMut::new(),
             RelayError::Client(_) => errors::error("FATAL", "08P01", &words, ""),
+            RelayError::Ended(_) => errors::error("FATAL", "57P01", &words, "connect again"),
             RelayError::Commit(_) => {
                 errors::error("FATAL", "58000", &words, "nothing passes the gateway that is not recorded")
             }
