@@ -1,19 +1,166 @@
-//! What PostgreSQL brings with it: functions that only compute, and system relations that hold no values of tables.
+//! What PostgreSQL brings with it, and what each part may do with a sensitive argument: functions, operators, casts, types,
+//! system relations.
 //!
-//! Both lists come from the catalog of a PostgreSQL 15: its immutable and stable functions, and a few volatile ones (sequences, clocks, random
-//! numbers, advisory locks), without those that read files, run a text as SQL, or tell what other sessions do. What
-//! is on neither list is not harmless.
+//! The tables in `builtin/` come from the catalogs of PostgreSQL 13 to 18 and were judged by hand; each group says why.
+//! What is in no table is not harmless. All of it is about `pg_catalog`: whether a name means something there, or in a
+//! schema of somebody else, is for the caller to find out, and so is what an operator or a cast means for a type that
+//! PostgreSQL does not bring.
+//!
+//! What the tables cannot say, since it is syntax:
+//! - CASE, COALESCE, AND and OR evaluate some of their arguments only if others have certain values. They are total only
+//!   where everything in them is: `case when ssn < '5' then 1/0 end` fails or not.
+//! - ARRAY[] and ROW() printed as text double quotes and backslashes at each nesting.
+//! - A statement's own failing argument tells whether the sensitive one beside it is NULL: strict functions are not called.
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
+#![cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the analysis asks for whole names until it knows the types of arguments")
+)]
 
-static FUNCTIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("builtin/functions.txt").lines().collect());
+mod table;
+#[cfg(test)]
+mod tests;
+mod types;
 
-static RELATIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("builtin/relations.txt").lines().collect());
+use table::{OPERATORS, Overload, TABLES};
+use types::{NONE, TYPES, UNKNOWN, VARCHAR};
 
-/// Whether `pg_catalog` has only functions of that name which compute their result from their arguments.
+/// What a function, an operator or a cast may do with a sensitive argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// No value of the arguments in these positions makes it fail, and it does nothing but answer with one value.
+    Total(Positions),
+    /// It computes from its arguments and is harmless by itself, but it may fail, or answer with any number of rows.
+    Pure,
+    /// Harmless by itself, but what it is given can be seen elsewhere: in a sequence, a lock, a seed, in waiting.
+    Volatile,
+}
+
+/// The arguments that may be sensitive, by their places, and what else has to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Positions {
+    /// One bit an argument; the highest stands for all that follow.
+    mask: u64,
+    grows: bool,
+    collates: bool,
+}
+
+impl Positions {
+    /// Every argument, unconditionally.
+    pub(super) const ALL: Positions = Positions { mask: u64::MAX, grows: false, collates: false };
+
+    /// Whether the argument at `index`, from 0, may be sensitive.
+    pub(super) fn may_be_sensitive(self, index: usize) -> bool {
+        let bit = u32::try_from(index).unwrap_or(u32::MAX).min(u64::BITS.saturating_sub(1));
+        self.mask.checked_shr(bit).is_some_and(|rest| rest & 1 == 1)
+    }
+
+    /// Whether the result is as long as the arguments together, so that it fails at 1 GB: then it is total only while at
+    /// most one argument is anything but a short literal. Doubling 27 times tells a value of one character from one of two.
+    pub(super) fn grows(self) -> bool {
+        self.grows
+    }
+
+    /// Whether it fails for some values under a nondeterministic collation: then it is total only where no COLLATE and no
+    /// column brings one.
+    pub(super) fn collates(self) -> bool {
+        self.collates
+    }
+
+    fn both(self, other: Positions) -> Positions {
+        Positions {
+            mask: self.mask & other.mask,
+            grows: self.grows || other.grows,
+            collates: self.collates || other.collates,
+        }
+    }
+}
+
+/// How functions of a name are called and what they leave behind; each is true if it is so for any of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kinds {
+    /// One value from many rows.
+    pub(super) aggregate: bool,
+    /// Only with OVER.
+    pub(super) window: bool,
+    /// Any number of rows.
+    pub(super) set: bool,
+    /// It changes a sequence, a lock or the seed of random numbers.
+    pub(super) writes: bool,
+}
+
+/// What functions of `pg_catalog` of that name do, if called with `arity` arguments: the weakest of all that could be meant.
+///
+/// `argument_types` are OIDs; 0 stands for one that is not known, 705 for a literal without a type, and `None` for knowing
+/// none of them. The absence of an answer is the answer that it is not harmless.
+pub(super) fn function(name: &str, argument_types: Option<&[u32]>, arity: usize) -> Option<Class> {
+    let named = TABLES.functions.get(name)?;
+    let unknown = vec![NONE; arity];
+    let arguments = argument_types.filter(|types| types.len() == arity).unwrap_or(&unknown);
+    if let Some(whole) = named.whole {
+        return whole;
+    }
+    let texts: Vec<u32> = arguments.iter().map(|oid| as_text(*oid)).collect();
+    let exact = [arguments, &texts].into_iter().find_map(|types| named.overloads.iter().find(|o| o.is_exactly(types)));
+    if let Some(overload) = exact {
+        return overload.class;
+    }
+    let fitting = weakest(named.overloads.iter().filter(|overload| overload.fits(&texts)));
+    // None fits: the server refuses it, or it is a cast in the form of a call.
+    fitting.unwrap_or_else(|| weakest(named.overloads.iter()).flatten())
+}
+
+/// What operators of `pg_catalog` of that name do. An operand that is `None` is absent, or its type is not known.
+pub(super) fn operator(name: &str, left: Option<u32>, right: Option<u32>) -> Option<Class> {
+    let overloads = OPERATORS.get(name)?;
+    if let (Some(left), Some(right)) = (left, right) {
+        // A literal without a type takes the other operand's, if there is such an operator.
+        let typed = |left: u32, right: u32| match (left, right) {
+            (UNKNOWN, other) | (other, UNKNOWN) => [other, other],
+            both => both.into(),
+        };
+        let exact = [typed(left, right), typed(as_text(left), as_text(right))]
+            .into_iter()
+            .find_map(|types| overloads.iter().find(|overload| overload.is_exactly(&types)));
+        if let Some(overload) = exact {
+            return overload.class;
+        }
+    }
+    let fits = |operand: Option<u32>, parameter: u32| match operand {
+        None => true,
+        Some(oid) => parameter != NONE && TYPES.fits(as_text(oid), parameter),
+    };
+    let fitting = weakest(overloads.iter().filter(|overload| match overload.parameters.as_slice() {
+        [first, second] => fits(left, *first) && fits(right, *second),
+        _ => true,
+    }));
+    fitting.unwrap_or_else(|| weakest(overloads.iter()).flatten())
+}
+
+/// What an explicit cast does, with or without a length. A source that is `None` is not known.
+///
+/// An assignment to a column is another thing: there a text that is too long fails, and only here it is cut.
+pub(super) fn cast(from: Option<u32>, to: u32) -> Class {
+    from.filter(|from| TYPES.casts_totally(*from, to)).map_or(Class::Pure, |_| Class::Total(Positions::ALL))
+}
+
+/// How functions of `pg_catalog` of that name are called.
+pub(super) fn kind(name: &str) -> Kinds {
+    TABLES.kinds.get(name).copied().unwrap_or_default()
+}
+
+/// The OID of a type that PostgreSQL brings, by its name in `pg_type` or as SQL spells it, without a length; with `[]` the
+/// array of it. `char` is the name in `pg_type`, of one byte; SQL's `char` is `character` or `bpchar`.
+pub(super) fn type_oid(name: &str) -> Option<u32> {
+    TYPES.oid(name)
+}
+
+/// Whether `pg_catalog` has only functions of that name which are harmless by themselves.
 pub(super) fn computes(function: &str) -> bool {
-    FUNCTIONS.contains(function)
+    TABLES.functions.get(function).is_some_and(|named| match named.whole {
+        Some(whole) => whole.is_some(),
+        None => weakest(named.overloads.iter()).flatten().is_some(),
+    })
 }
 
 /// Whether `schema` is one that PostgreSQL brings.
@@ -21,27 +168,21 @@ pub(super) fn is_system(schema: &str) -> bool {
     matches!(schema, "pg_catalog" | "information_schema" | "pg_toast")
 }
 
-/// Whether a system relation tells of the database's form only, and not what is in it.
+/// Whether a system relation tells of the database's form only, and not what is in it. That is about reading it.
 pub(super) fn is_harmless_relation(schema: &str, name: &str) -> bool {
-    RELATIONS.contains(format!("{schema}.{name}").as_str())
+    TABLES.relations.get(schema).is_some_and(|relations| relations.contains(name))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// `varchar` has no functions of its own: the server takes those of `text`.
+fn as_text(oid: u32) -> u32 {
+    if oid == VARCHAR { types::TEXT } else { oid }
+}
 
-    #[test]
-    fn what_reads_files_or_runs_a_text_is_on_no_list() {
-        for bad in
-            ["pg_read_file", "query_to_xml", "lo_import", "set_config", "ts_stat", "pg_stat_get_activity", "dblink"]
-        {
-            assert!(!computes(bad), "{bad}");
-        }
-        for good in ["lower", "count", "now", "nextval", "json_agg", "generate_series", "row_number"] {
-            assert!(computes(good), "{good}");
-        }
-        assert!(is_harmless_relation("pg_catalog", "pg_class"));
-        assert!(!is_harmless_relation("pg_catalog", "pg_stats"));
-        assert!(!is_harmless_relation("pg_catalog", "pg_authid"));
-    }
+/// The weakest of them; nothing where there are none, and `Some(None)` where one is not harmless.
+fn weakest<'a>(overloads: impl Iterator<Item = &'a Overload>) -> Option<Option<Class>> {
+    overloads.map(|overload| overload.class).reduce(|one, other| match (one?, other?) {
+        (Class::Volatile, _) | (_, Class::Volatile) => Some(Class::Volatile),
+        (Class::Pure, _) | (_, Class::Pure) => Some(Class::Pure),
+        (Class::Total(one), Class::Total(other)) => Some(Class::Total(one.both(other))),
+    })
 }
