@@ -57,6 +57,7 @@ fn catalog() -> Arc<Catalog> {
         name: name.into(),
         type_oid: 25,
         tags: Tags::new((name == "ssn").then(|| "pii".into())),
+        ..Column::default()
     });
     let users = Relation {
         oid: 1,
@@ -65,7 +66,7 @@ fn catalog() -> Arc<Catalog> {
         kind: RelationKind::Table,
         tags: Tags::default(),
         columns: columns.into(),
-        parents: Vec::new(),
+        ..Relation::default()
     };
     Arc::new(Catalog {
         complete: true,

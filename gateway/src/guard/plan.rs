@@ -146,7 +146,7 @@ fn hides_origin(effect: &Effect, catalog: &Catalog) -> bool {
 }
 
 fn relations<'a>(catalog: &'a Catalog, name: &'a TableName) -> impl Iterator<Item = &'a Relation> {
-    catalog.relations.values().filter(move |relation| relation.schema == name.schema && relation.name == name.table)
+    catalog.relation(&name.schema, &name.table).into_iter()
 }
 
 fn origins<'a>(catalog: &'a Catalog, name: &'a ColumnName) -> impl Iterator<Item = (Origin, &'a Relation)> {
@@ -174,16 +174,15 @@ mod tests {
             number,
             name: name.into(),
             type_oid: 25,
-            tags: Tags::default(),
+            ..Column::default()
         });
         let users = Relation {
             oid: 16400,
             schema: "public".into(),
             name: "users".into(),
             kind,
-            tags: Tags::default(),
             columns: columns.into(),
-            parents: Vec::new(),
+            ..Relation::default()
         };
         Catalog {
             complete: true,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::catalog::{Catalog, Column, Relation, RelationKind};
+use super::catalog::{Catalog, Column, Function, Relation, RelationKind};
 use super::{Analyzer, Output, Settings};
 use crate::access::{Action, Tags};
 
@@ -13,15 +13,15 @@ fn relation(oid: u32, name: &str, kind: RelationKind, columns: &[(&str, &str)]) 
         name: (*name).into(),
         type_oid: 25,
         tags: Tags::new((!tag.is_empty()).then(|| (*tag).into())),
+        ..Column::default()
     });
     let relation = Relation {
         oid,
         schema: "public".into(),
         name: name.into(),
         kind,
-        tags: Tags::default(),
         columns: columns.collect(),
-        parents: Vec::new(),
+        ..Relation::default()
     };
     (oid, relation)
 }
@@ -36,9 +36,10 @@ fn catalog() -> Arc<Catalog> {
             relation(2, "orders", RelationKind::Table, &[("id", ""), ("user_id", ""), ("total", "")]),
             relation(3, "v", RelationKind::View, &[("a", "")]),
         ]),
-        functions: vec![super::catalog::Function { schema: "public".into(), name: "f".into(), tags: Tags::default() }],
+        functions: vec![Function { schema: "public".into(), name: "f".into(), ..Function::default() }],
         search_path: vec!["public".into()],
         any_sensitive: true,
+        ..Catalog::default()
     })
 }
 

@@ -372,7 +372,7 @@ impl<'a> Walk<'a> {
             return self.unknown();
         }
         // A function of the same name with arguments that fit better would be called instead.
-        let shadowed = || self.catalog.functions.iter().any(|known| *known.name == **function);
+        let shadowed = || self.catalog.functions_named(function).next().is_some();
         let system = match schema {
             Some(schema) => schema == "pg_catalog",
             None => self.catalog.complete && !shadowed(),
@@ -381,7 +381,7 @@ impl<'a> Walk<'a> {
             return;
         }
         let name = self.function_name(name);
-        let known = self.catalog.functions.iter().find(|f| f.schema == name.schema && f.name == name.function);
+        let known = self.catalog.functions_named(&name.function).find(|known| known.schema == name.schema);
         let tags = known.map(|function| function.tags.clone()).unwrap_or_default();
         self.effect(Action::SqlExecute, Object::Function(name), tags, Facts::default());
     }
@@ -390,9 +390,7 @@ impl<'a> Walk<'a> {
         let function: Name = name.last().map(String::as_str).unwrap_or_default().into();
         let given = name.len().checked_sub(2).and_then(|i| name.get(i)).map(|schema| Name::from(schema.as_str()));
         let found = || {
-            let of = |schema: &&Name| {
-                self.catalog.functions.iter().any(|known| known.schema == **schema && known.name == function)
-            };
+            let of = |schema: &&Name| self.catalog.functions_named(&function).any(|known| known.schema == **schema);
             self.path.iter().find(of).cloned().unwrap_or_else(|| "pg_catalog".into())
         };
         let schema = given.unwrap_or_else(found);

@@ -101,15 +101,7 @@ pub(super) fn build(
                 _ => RelationKind::Other,
             };
             let tags = tags(schema, name, None);
-            Some(Relation {
-                oid,
-                schema: schema.into(),
-                name: name.into(),
-                kind,
-                tags,
-                columns: Vec::new(),
-                parents: Vec::new(),
-            })
+            Some(Relation { oid, schema: schema.into(), name: name.into(), kind, tags, ..Relation::default() })
         })();
         match read {
             Some(relation) => drop(catalog.relations.insert(relation.oid, relation)),
@@ -126,7 +118,7 @@ pub(super) fn build(
             Some((relation, number, name, type_oid)) => {
                 if let Some(relation) = catalog.relations.get_mut(&relation) {
                     let tags = tags(&relation.schema, &relation.name, Some(name));
-                    relation.columns.push(Column { number, name: name.into(), type_oid, tags });
+                    relation.columns.push(Column { number, name: name.into(), type_oid, tags, ..Column::default() });
                 }
             }
             None => catalog.complete = false,
@@ -147,7 +139,12 @@ pub(super) fn build(
         match (text(row, 0), text(row, 1)) {
             (Some(schema), Some(name)) => {
                 let tags = tags(schema, name, None);
-                catalog.functions.push(Function { schema: schema.into(), name: name.into(), tags });
+                catalog.functions.push(Function {
+                    schema: schema.into(),
+                    name: name.into(),
+                    tags,
+                    ..Function::default()
+                });
             }
             _ => catalog.complete = false,
         }

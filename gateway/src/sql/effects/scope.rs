@@ -170,9 +170,7 @@ fn column(catalog: &Catalog, search: &[Name], table: &Table, name: &str) -> Opti
 
 /// The relation that a name stands for on a search path.
 pub(super) fn relation<'c>(catalog: &'c Catalog, search: &[Name], table: &Table) -> Option<&'c Relation> {
-    let of = |schema: &str| {
-        catalog.relations.values().find(|relation| *relation.schema == *schema && *relation.name == *table.name)
-    };
+    let of = |schema: &str| catalog.relation(schema, &table.name);
     match table.schema.as_deref() {
         Some(schema) => of(schema),
         // `pg_catalog` is searched before the path.
