@@ -16,14 +16,14 @@ use self::evidence::{Evidence, Ruled, Said};
 use self::plan::{Given, Planned};
 use crate::access::{Action, Effect, Facts, Name, Object, Tags};
 use crate::log;
-use crate::mask::Plan;
+use crate::mask::{self, Plan};
 use crate::metrics;
 use crate::policy::{
     ApprovalRule, ContextKey, Decision, Denial, Memo, Policies, Principal, Request, ResourceRef, SqlContext,
 };
 pub use crate::record::Outcome;
 use crate::record::{CommandId, RecordError, Recorder, SessionId};
-use crate::sql::{Analysis, Analyzer, Catalog, Changes, Settings};
+use crate::sql::{Analysis, Analyzer, Catalog, Changes, Outputs, Settings};
 
 /// How many verdicts a session remembers; one for each statement text it prepares, for most.
 const MAX_RULINGS: usize = 1024;
@@ -202,7 +202,7 @@ struct Ruling {
 
 #[derive(Debug)]
 enum Answer {
-    Forward { plan: Arc<Plan> },
+    Forward { plan: Arc<Plan>, named: Vec<mask::Answer> },
     Refuse { hold: bool, action: Action },
 }
 
@@ -288,7 +288,7 @@ impl Guard {
         }
         let text = prepared.text.as_bytes();
         let now = self.core.borrow_mut().analyzer.analyze(text, catalog, settings);
-        let same = now.effects == prepared.analysis.effects && now.output == prepared.analysis.output;
+        let same = now.effects == prepared.analysis.effects && now.outputs == prepared.analysis.outputs;
         let (analysis, recorded) = if same {
             (now, Arc::clone(&prepared.recorded))
         } else {
@@ -336,7 +336,17 @@ impl Guard {
     /// It may not be run now; it must not be bound.
     pub fn bind(&mut self, prepared: &Prepared, parameters: &[Parameter<'_>], block: Block) -> Result<(), Refusal> {
         let ruling = self.rule_in(block, prepared);
-        if self.party.observe || matches!(ruling.answer, Answer::Forward { .. }) {
+        if let (Answer::Forward { plan, .. }, false) = (&ruling.answer, self.party.observe) {
+            let shown = match &**plan {
+                Plan::Masked(masking) => masking.answers.clone(),
+                Plan::Pass => plain(&prepared.analysis),
+            };
+            if self.given.grow(&shown) {
+                self.rulings.clear();
+            }
+            return Ok(());
+        }
+        if self.party.observe {
             return Ok(());
         }
         match self.record(&ruling, prepared, parameters, block) {
@@ -427,7 +437,11 @@ impl Guard {
         match (&inside.answer, &outside.answer) {
             (Answer::Refuse { .. }, _) => inside,
             (_, Answer::Refuse { .. }) => outside,
-            (Answer::Forward { plan: one }, Answer::Forward { plan: other }) if one == other => inside,
+            (Answer::Forward { plan: one, named }, Answer::Forward { plan: other, named: others })
+                if one == other && named == others =>
+            {
+                inside
+            }
             _ => Rc::new(Ruling {
                 _analysis: Arc::clone(analysis),
                 _catalog: Arc::clone(catalog),
@@ -474,7 +488,7 @@ impl Guard {
         };
         let grew = match &answer {
             // What is observed is answered unmasked: nothing was given.
-            Answer::Forward { plan } if !self.party.observe => self.given.grow(plan),
+            Answer::Forward { named, .. } if !self.party.observe => self.given.grow(named),
             _ => false,
         };
         // A verdict keeps its catalog alive: those on an older one go with it.
@@ -499,7 +513,7 @@ impl Guard {
     ) -> Verdict {
         let ruled = &ruling.ruled;
         match &ruling.answer {
-            Answer::Forward { plan } => {
+            Answer::Forward { plan, .. } => {
                 metrics::COMMANDS_FORWARDED.add(1);
                 let command = record(&mut self.evidence, "forward", ruled);
                 let plan = if self.party.observe { Arc::new(Plan::Pass) } else { Arc::clone(plan) };
@@ -574,12 +588,23 @@ fn decide(
         return (Answer::Refuse { hold: true, action }, held(&approvals, ruled));
     }
     match plan::plan(analysis, catalog, &masks, given) {
-        Planned::Plan { plan, masks } => (Answer::Forward { plan: Arc::new(plan) }, Ruled { policies, masks, ..ruled }),
+        Planned::Plan { plan, named, masks } => {
+            (Answer::Forward { plan: Arc::new(plan), named }, Ruled { policies, masks, ..ruled })
+        }
         Planned::Unmaskable(reason) => {
             let refused = Answer::Refuse { hold: false, action: Action::SqlRead };
             (refused, Ruled { reason: Some(reason), policies, ..ruled })
         }
     }
+}
+
+/// What statements show that need no mask.
+fn plain(analysis: &Analysis) -> Vec<mask::Answer> {
+    let plain = |outputs: &Outputs| match outputs {
+        Outputs::Columns(columns) => mask::Answer::Columns(vec![None; columns.len()]),
+        _ => mask::Answer::All(None),
+    };
+    analysis.outputs.iter().map(plain).collect()
 }
 
 fn denied(denial: &Denial, ruled: Ruled) -> Ruled {

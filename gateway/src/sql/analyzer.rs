@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::literal::{depth, scan, shape};
-use super::{Analysis, Catalog, Literal, Settings, effects, postgres};
+use super::{Analysis, Catalog, Literal, Settings, flow, postgres};
 
 /// The longest text that is parsed, in bytes. Anything longer is `sql.unknown`.
 const MAX_TEXT: usize = 1024 * 1024;
@@ -92,16 +92,16 @@ fn remember<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Arc<Analysis>>, key: K
 }
 
 /// An analysis, and whether it hides its text's literals; and whether texts of its shape share it.
-fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings) -> (effects::Told, bool) {
+fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings) -> (flow::Told, bool) {
     let readable = std::str::from_utf8(text).ok().filter(|t| t.len() <= MAX_TEXT && !t.contains('\0'));
     let Some(readable) = readable.filter(|_| depth(text) <= MAX_DEPTH) else {
-        return (effects::unreadable(text), false);
+        return (flow::unreadable(text), false);
     };
     stacker::maybe_grow(STACK, STACK.saturating_add(1024 * 1024), || match postgres::lower(readable) {
         Some(program) => {
-            let told = effects::told(&program, catalog, settings);
+            let told = flow::told(&program, catalog, settings);
             (told, program.shape_decides)
         }
-        None => (effects::unreadable(text), false),
+        None => (flow::unreadable(text), false),
     })
 }

@@ -12,11 +12,6 @@
 //! - ARRAY[] and ROW() printed as text double quotes and backslashes at each nesting.
 //! - A statement's own failing argument tells whether the sensitive one beside it is NULL: strict functions are not called.
 
-#![cfg_attr(
-    not(test),
-    allow(dead_code, reason = "the analysis asks for whole names until it knows the types of arguments")
-)]
-
 mod table;
 #[cfg(test)]
 mod tests;
@@ -156,6 +151,7 @@ pub(super) fn type_oid(name: &str) -> Option<u32> {
 }
 
 /// Whether `pg_catalog` has only functions of that name which are harmless by themselves.
+#[cfg(test)]
 pub(super) fn computes(function: &str) -> bool {
     TABLES.functions.get(function).is_some_and(|named| match named.whole {
         Some(whole) => whole.is_some(),

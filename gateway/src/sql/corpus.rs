@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Column, Function, Relation, RelationKind};
-use super::{Analyzer, Output, Settings};
+use super::{Analyzer, Lineage, Outputs, Settings};
 use crate::access::{Action, Tags};
 
 fn relation(oid: u32, name: &str, kind: RelationKind, columns: &[(&str, &str)]) -> (u32, Relation) {
@@ -27,6 +27,8 @@ fn relation(oid: u32, name: &str, kind: RelationKind, columns: &[(&str, &str)]) 
 }
 
 fn catalog() -> Arc<Catalog> {
+    let (number, view) = relation(3, "v", RelationKind::View, &[("a", "")]);
+    let view = Relation { definition: Some("select ssn as a from public.users".into()), ..view };
     Arc::new(Catalog {
         generation: 1,
         complete: true,
@@ -34,7 +36,7 @@ fn catalog() -> Arc<Catalog> {
         relations: HashMap::from([
             relation(1, "users", RelationKind::Table, &[("id", ""), ("name", ""), ("ssn", "pii")]),
             relation(2, "orders", RelationKind::Table, &[("id", ""), ("user_id", ""), ("total", "")]),
-            relation(3, "v", RelationKind::View, &[("a", "")]),
+            (number, view),
         ]),
         functions: vec![Function { schema: "public".into(), name: "f".into(), ..Function::default() }],
         search_path: vec!["public".into()],
@@ -60,6 +62,32 @@ fn effects(text: &str) -> String {
     analysis.effects.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// A column is what it is (`=ssn`) and what it is made of; `?` is anything.
+fn lineage(lineage: &Lineage) -> String {
+    let exact = lineage.exact.iter().map(|column| format!("={}", column.column));
+    let mut words: Vec<String> = exact.chain(lineage.derived.iter().map(|column| column.column.to_string())).collect();
+    if lineage.unknown {
+        match words.last_mut() {
+            Some(last) => last.push('?'),
+            None => words.push("?".to_owned()),
+        }
+    }
+    words.join(" ")
+}
+
+fn shown(outputs: &Outputs) -> String {
+    match outputs {
+        Outputs::Nothing => "nothing".to_owned(),
+        Outputs::Columns(columns) => columns.iter().map(lineage).collect::<Vec<_>>().join("|"),
+        Outputs::Open(one) => format!("*{}", lineage(one)),
+        Outputs::Fetched => "fetched".to_owned(),
+        Outputs::Unknown => "unknown".to_owned(),
+        Outputs::Stream(columns) => {
+            format!("stream {}", columns.iter().map(|(_, one)| lineage(one)).collect::<Vec<_>>().join("|"))
+        }
+    }
+}
+
 const CORPUS: &[(&str, &str)] = &[
     // Reading.
     ("", "session"),
@@ -78,13 +106,16 @@ const CORPUS: &[(&str, &str)] = &[
     ("values (1), (2)", "read"),
     ("select x from (select ssn as x from users) t", "read users, read users.ssn"),
     ("with c as (select ssn from users) select * from c", "read users, read users.ssn"),
-    ("select id from users union select id from orders", "read orders, read users, read orders.id, read users.id"),
+    (
+        "select id from users union select id from orders",
+        "read orders, read users, read orders.id, read users.id, filter orders.id, filter users.id",
+    ),
     ("select (select ssn from users limit 1)", "read, read users, read users.ssn"),
     ("select id from missing", "read missing, read missing.id"),
-    ("select case when ssn like '1%' then 1 end from users", "read users, read users.ssn"),
-    ("select a from v", "read v, read v.a"),
+    ("select case when ssn like '1%' then 1 end from users", "read users, read users.ssn, filter users.ssn"),
+    ("select a from v", "read users, read v, read users.ssn, read v.a"),
     ("select relname from pg_class", "read pg_catalog.pg_class"),
-    ("select most_common_vals from pg_stats", "read pg_stats, read pg_stats.most_common_vals"),
+    ("select most_common_vals from pg_stats", "read pg_stats, read pg_stats.most_common_vals, unknown"),
     ("select most_common_vals from pg_catalog.pg_stats", "read pg_catalog.pg_stats, unknown"),
     ("select query from pg_catalog.pg_stat_activity", "read pg_catalog.pg_stat_activity, unknown"),
     ("select id into copy from users", "read users, read users.id, create copy"),
@@ -99,21 +130,21 @@ const CORPUS: &[(&str, &str)] = &[
     ("select id from users where ssn = '1' and ssn > '0'", "read users, read users.id, filter users.ssn"),
     ("select id from users order by ssn", "read users, read users.id, filter users.ssn"),
     ("select count(*) from users group by ssn", "read users, filter users.ssn"),
-    ("select 1 from users where exists (select ssn from users u)", "read users, filter users.ssn"),
+    ("select 1 from users where exists (select ssn from users u)", "read users"),
     (
         "select o.id from orders o join users u on u.id = o.user_id",
-        "read orders, read users, read orders.id, filter orders.user_id, filter users.id",
+        "read orders, read users, read orders.id, filter orders.user_id [=], filter users.id [=]",
     ),
     (
         "select total from orders join users using (id)",
-        "read orders, read users, read orders.total, filter orders.id, filter users.id",
+        "read orders, read users, read orders.total, filter orders.id [=], filter users.id [=]",
     ),
     // Writing.
     ("insert into orders values (1, 2, 3)", "insert orders"),
     ("insert into orders select id, id, id from users", "read users, read users.id, insert orders"),
     (
         "insert into orders (total) select ssn from users",
-        "read users, read users.ssn, insert orders, declassify users.ssn",
+        "read users, read users.ssn, insert orders, declassify orders.total",
     ),
     ("insert into users values (1) returning ssn", "read users.ssn, insert users"),
     ("insert into orders values (1) on conflict do nothing", "insert orders"),
@@ -140,8 +171,8 @@ const CORPUS: &[(&str, &str)] = &[
         "update orders set total = 0 where id in (select id from users)",
         "read users, filter orders.id, filter users.id, update orders [join]",
     ),
-    ("update orders set total = 0 where id = id", "filter orders.id, update orders [range]"),
-    ("update users set name = ssn", "read users.ssn, update users [none], declassify users.ssn"),
+    ("update orders set total = 0 where id = id", "filter orders.id [=], update orders [range]"),
+    ("update users set name = ssn", "read users.ssn, update users [none], declassify users.name"),
     ("delete from orders", "delete orders [none]"),
     (
         "delete from orders where id = 1 returning *",
@@ -149,23 +180,24 @@ const CORPUS: &[(&str, &str)] = &[
     ),
     (
         "delete from orders using users where users.id = orders.id",
-        "read users, filter orders.id, filter users.id, delete orders [join]",
+        "read users, filter orders.id [=], filter users.id [=], delete orders [join]",
     ),
     ("with d as (delete from orders returning id) select * from d", "read orders.id, delete orders [none]"),
     ("truncate orders, users", "truncate orders, truncate users"),
     (
         "merge into orders o using users u on o.id = u.id when matched then delete when not matched then insert values (1, 2, 3)",
-        "read users, filter orders.id, filter users.id, insert orders, delete orders [none]",
+        "read users, filter orders.id [=], filter users.id [=], insert orders, delete orders [none]",
     ),
     ("copy orders from stdin", "insert orders"),
     ("copy orders (id) to stdout", "read orders, read orders.id"),
     ("copy (select ssn from users) to stdout", "read users, read users.ssn"),
     ("copy orders to '/tmp/x'", "read orders, file"),
     ("copy orders from program 'id'", "insert orders, file"),
+    ("update pg_settings set setting = 'off'", "update pg_settings [none], unknown"),
     // Form.
     ("create table t (a int)", "create t"),
-    ("create table t as select ssn from users", "read users, read users.ssn, create t, declassify users.ssn"),
-    ("create view w as select ssn from users", "read users, read users.ssn, create w, declassify users.ssn"),
+    ("create table t as select ssn from users", "read users, read users.ssn, create t, declassify t"),
+    ("create view w as select ssn from users", "read users, read users.ssn, create w, declassify w"),
     ("create index on orders (id)", "create orders"),
     ("alter table orders add x int", "alter orders"),
     ("alter table orders drop column total", "alter orders, drop orders"),
@@ -195,7 +227,7 @@ const CORPUS: &[(&str, &str)] = &[
     ("prepare p as delete from orders", "delete orders [none], session"),
     ("execute p", "unknown"),
     ("discard all", "session"),
-    ("explain select ssn from users", "read users, read users.ssn"),
+    ("explain select ssn from users", "read users"),
     ("explain analyze delete from orders", "delete orders [none]"),
     // Everything else.
     ("grant select on users to x", "privilege"),
@@ -234,12 +266,53 @@ fn every_statement_does_what_the_table_says() {
 
 #[test]
 fn results_say_whether_they_are_rows_a_stream_or_nothing() {
-    let output = |text: &str| Analyzer::default().analyze(text.as_bytes(), &catalog(), &Settings::default()).output;
-    assert_eq!(output("select ssn from users"), Output::Rows);
-    assert_eq!(output("fetch c"), Output::Fetched);
-    assert_eq!(output("copy users to stdout"), Output::Stream);
-    assert_eq!(output("begin"), Output::Harmless);
-    assert_eq!(output("delete from orders"), Output::Harmless);
+    for (text, expected) in [
+        ("select ssn from users", "=ssn"),
+        ("select id, ssn, upper(ssn), ssn || name, 1 from users", "=id|=ssn|ssn|name ssn|"),
+        ("select * from users", "=id|=name|=ssn"),
+        ("select u.*, o.* from users u, orders o", "=id|=name|=ssn|=id|=user_id|=total"),
+        ("select * from users join orders using (id)", "=id id|=name|=ssn|=user_id|=total"),
+        ("select users from users", "id name ssn"),
+        ("select (users).* from users", "=id|=name|=ssn"),
+        ("select (users).ssn from users", "=ssn"),
+        ("select x from (select ssn as x from users) t", "=ssn"),
+        ("with c(y) as (select ssn from users) select y, id from c, orders", "=ssn|=id"),
+        ("select name from users where name = ssn", "=name ssn"),
+        ("select g.i from users join generate_series(0, 9) g(i) on users.ssn = g.i::text", "ssn"),
+        ("select h from (select id as h, id + 1 as d from orders) t join users on users.ssn = t.d::text", "=id ssn"),
+        ("select ssn from users union all select name from users", "name ssn"),
+        ("select ssn from users union all select ssn from users", "=ssn"),
+        (
+            "with recursive r(n, s) as (select 1, ssn from users union all select n + 1, s from r where n < 3) select * from r",
+            "|ssn",
+        ),
+        ("select (select ssn from users limit 1)", "=ssn"),
+        ("select case when id = 1 then ssn end from users", "id ssn"),
+        ("select max(ssn) from users", "ssn"),
+        ("select a from v", "=a =ssn"),
+        ("select count(*) from users", ""),
+        ("select id from missing", "=id?"),
+        ("select f()", "?"),
+        ("select * from f()", "*?"),
+        ("select * from json_each('{}')", "*"),
+        ("select * from pg_class", "*"),
+        ("delete from users returning *", "=id|=name|=ssn"),
+        ("insert into users values (1) on conflict (id) do update set name = 'x' returning ssn", "=ssn"),
+        ("fetch c", "fetched"),
+        ("copy users to stdout", "stream =id|=name|=ssn"),
+        ("copy users (ssn) to stdout", "stream =ssn"),
+        ("copy (select upper(ssn) from users) to stdout", "stream ssn"),
+        ("begin", "nothing"),
+        ("delete from orders", "nothing"),
+        ("show all", "*"),
+        ("explain select ssn from users", ""),
+        ("select 1; select ssn from users", "; =ssn"),
+        ("selec", "unknown"),
+    ] {
+        let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog(), &Settings::default());
+        let found: Vec<String> = analysis.outputs.iter().map(shown).collect();
+        assert_eq!(found.join("; "), expected, "{text}");
+    }
 }
 
 #[test]

@@ -7,37 +7,140 @@ use super::Changes;
 use crate::access::Action;
 
 /// A relation as a statement names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
     pub(super) schema: Option<String>,
     pub(super) name: String,
-    /// What the statement calls it, its name where it gives no other.
-    pub(super) alias: String,
+    /// What the statement calls it; absent: its own name.
+    pub(super) alias: Option<String>,
+    /// What the statement calls its first columns.
+    pub(super) columns: Vec<String>,
+}
+
+impl Table {
+    /// What its columns are qualified by.
+    pub(super) fn called(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// A literal, as far as it matters what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Constant {
+    Null,
+    /// A quoted text, whose type depends on where it stands.
+    Text,
+    Number,
+    Bool,
+    /// A keyword that stands for a value; DEFAULT.
+    Other,
+}
+
+/// How an operator takes its right side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quantity {
+    /// As it is.
+    One,
+    /// An array, or a list, of which one has to fit.
+    Any,
+    /// An array, all of which have to fit.
+    All,
+}
+
+/// What becomes of a query's rows in an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Subquery {
+    /// Whether there is one.
+    Exists,
+    /// The value of the only one.
+    Scalar,
+    /// An array of all.
+    Array,
+    /// Compared with this.
+    Compared { test: Option<Box<Expr>>, operator: Vec<String> },
+}
+
+/// A function's call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Call {
+    /// It may be qualified.
+    pub(super) name: Vec<String>,
+    pub(super) arguments: Vec<Expr>,
+    /// What decides over which rows it computes, and in which order: FILTER, ORDER BY, OVER.
+    pub(super) over: Vec<Expr>,
+    /// Whether it computes over several rows by its form alone: `count(*)`, DISTINCT, FILTER, OVER.
+    pub(super) aggregates: bool,
 }
 
 /// An expression: which columns it uses, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Expr {
-    /// A literal, or a keyword that stands for a value.
-    Constant,
+    Constant(Constant),
     /// `$n`.
     Parameter(usize),
+    /// The column of the result with that number, from 1: ORDER BY 1.
+    Ordinal(usize),
     /// `a.b.c`.
     Column(Vec<String>),
     /// `*` or `a.*`.
-    Star(Option<String>),
-    /// A function of that name, which may be qualified.
-    Call { name: Vec<String>, arguments: Vec<Expr> },
-    /// `left = right` by the operator that the search path finds; for `IN` and `= ANY`, the right side is the list.
-    Equal { left: Box<Expr>, right: Box<Expr> },
-    /// All of these.
+    Star(Vec<String>),
+    Call(Box<Call>),
+    /// An operator that the search path finds, or a qualified one. For IN the right side is a [`Expr::List`].
+    Operator {
+        name: Vec<String>,
+        left: Option<Box<Expr>>,
+        right: Box<Expr>,
+        quantity: Quantity,
+    },
     And(Vec<Expr>),
-    /// A query inside an expression.
-    Query(Box<Query>),
-    /// Anything that computes from these.
+    Or(Vec<Expr>),
+    Not(Box<Expr>),
+    /// To the named type, `pg_catalog` left out; arrays end in `[]`.
+    Cast {
+        value: Box<Expr>,
+        to: Vec<String>,
+    },
+    /// CASE: its subject is compared with every condition by `=`, where it has one.
+    Case {
+        subject: Option<Box<Expr>>,
+        conditions: Vec<Expr>,
+        values: Vec<Expr>,
+    },
+    /// COALESCE: each is computed only where those before it are NULL.
+    Coalesce(Vec<Expr>),
+    /// IS NULL and its like, ROW, ARRAY: no value makes it fail.
+    Total(Vec<Expr>),
+    /// Several values in the place of one.
+    List(Vec<Expr>),
+    /// A field of a row: `(row).field`; absent: all of them.
+    Field {
+        row: Box<Expr>,
+        field: Option<String>,
+    },
+    /// Anything else that computes from these.
     Computed(Vec<Expr>),
+    Query {
+        query: Box<Query>,
+        kind: Subquery,
+    },
     /// What the front-end does not know.
     Opaque,
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Output {
+    /// What a query around it calls it.
+    pub(super) name: String,
+    pub(super) value: Expr,
+}
+
+/// What a join's sides have to do with each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct On {
+    pub(super) natural: bool,
+    pub(super) using: Vec<String>,
+    pub(super) condition: Option<Expr>,
 }
 
 /// What a query reads from.
@@ -46,9 +149,13 @@ pub(super) enum Source {
     /// A relation, or a common table expression of that name.
     Table(Table),
     /// A query.
-    Derived { alias: String, query: Box<Query> },
+    Derived { alias: Option<String>, columns: Vec<String>, query: Box<Query>, lateral: bool },
     /// Functions that return rows.
-    Function { alias: String, calls: Vec<Expr> },
+    Function { alias: Option<String>, columns: Vec<String>, calls: Vec<Expr>, ordinality: bool },
+    /// Two of these.
+    Join { left: Box<Source>, right: Box<Source>, on: On, alias: Option<String>, columns: Vec<String> },
+    /// Rows that are computed from expressions, of columns with these names (XMLTABLE, JSON_TABLE).
+    Computed { alias: Option<String>, names: Vec<String>, from: Vec<Expr> },
     /// What the front-end does not know.
     Opaque,
 }
@@ -57,6 +164,8 @@ pub(super) enum Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cte {
     pub(super) name: String,
+    pub(super) columns: Vec<String>,
+    pub(super) recursive: bool,
     pub(super) statement: Statement,
 }
 
@@ -65,24 +174,39 @@ pub(super) struct Cte {
 pub(super) struct Query {
     pub(super) with: Vec<Cte>,
     pub(super) sources: Vec<Source>,
-    /// What becomes a column of the result.
-    pub(super) outputs: Vec<Expr>,
+    pub(super) outputs: Vec<Output>,
+    /// Rows of VALUES.
+    pub(super) values: Vec<Vec<Expr>>,
     /// WHERE.
     pub(super) predicate: Option<Expr>,
-    /// Every other use: join conditions, GROUP BY, HAVING, ORDER BY, windows, LIMIT.
+    /// HAVING.
+    pub(super) having: Option<Expr>,
+    /// GROUP BY.
+    pub(super) groups: Vec<Expr>,
+    /// Windows, LIMIT.
     pub(super) uses: Vec<Expr>,
-    /// Whether a NATURAL join compares whatever columns have the same name.
-    pub(super) natural: bool,
+    /// ORDER BY and DISTINCT ON.
+    pub(super) order: Vec<Expr>,
+    /// Whether rows are told apart by their values: DISTINCT.
+    pub(super) distinct: bool,
     /// The arms of a set operation.
     pub(super) arms: Vec<Query>,
+    /// Whether the set operation keeps every row: UNION ALL.
+    pub(super) all: bool,
     /// `SELECT INTO`.
     pub(super) into: Option<Table>,
-    /// Whether it is a list of VALUES.
-    pub(super) values: bool,
+}
+
+/// A value for a column of a write's target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Assignment {
+    /// The column; absent where a part of it, or several are assigned.
+    pub(super) column: Option<String>,
+    pub(super) value: Expr,
 }
 
 /// A write to a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Write {
     /// What it does to the target.
     pub(super) actions: Vec<Action>,
@@ -90,20 +214,24 @@ pub(super) struct Write {
     pub(super) with: Vec<Cte>,
     /// FROM, USING.
     pub(super) sources: Vec<Source>,
+    /// The columns that an INSERT names.
+    pub(super) columns: Vec<String>,
     /// What an INSERT inserts.
     pub(super) inserted: Option<Box<Query>>,
-    /// What is assigned to columns.
-    pub(super) assigned: Vec<Expr>,
+    pub(super) assigned: Vec<Assignment>,
     pub(super) predicate: Option<Expr>,
+    /// Join conditions, ON CONFLICT's index.
     pub(super) uses: Vec<Expr>,
-    pub(super) returning: Vec<Expr>,
+    pub(super) returning: Vec<Output>,
     /// Whether ON CONFLICT updates.
     pub(super) upsert: bool,
+    /// Whether ON CONFLICT does anything.
+    pub(super) conflict: bool,
 }
 
 /// What an action is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum On {
+pub(super) enum Target {
     Resource,
     Table(Table),
     Function(Vec<String>),
@@ -112,7 +240,7 @@ pub(super) enum On {
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Statement {
-    Query(Query),
+    Query(Box<Query>),
     Write(Box<Write>),
     /// `COPY` between a table or a query and the client.
     Copy {
@@ -120,6 +248,7 @@ pub(super) enum Statement {
         columns: Vec<String>,
         query: Option<Box<Statement>>,
         from_client: bool,
+        predicate: Option<Expr>,
     },
     /// Anything else, by what it does; and the statement in it, if there is one.
     Act(Act),
@@ -127,14 +256,31 @@ pub(super) enum Statement {
     Opaque,
 }
 
+/// What becomes of the statement in another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Inner {
+    /// It is run, and its rows are the result.
+    #[default]
+    Run,
+    /// A later command gets its rows, by a name.
+    Named,
+    /// Its rows are kept in an object of the database.
+    Kept,
+    /// It is told how it would be run.
+    Explained,
+}
+
 /// A statement that is known by its kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Act {
-    pub(super) effects: Vec<(Action, On)>,
+    pub(super) effects: Vec<(Action, Target)>,
     pub(super) inner: Option<Box<Statement>>,
-    /// Whether the inner statement's rows are kept in an object of the database.
-    pub(super) keeps: bool,
+    pub(super) becomes: Inner,
+    /// Expressions that it computes: defaults, checks, arguments.
+    pub(super) computes: Vec<Expr>,
     /// Whether it answers with rows that an earlier statement described.
     pub(super) fetches: bool,
+    /// Whether it answers with rows of its own that hold nothing of a table: SHOW.
+    pub(super) tells: bool,
     pub(super) changes: Changes,
 }

@@ -7,7 +7,7 @@ mod builtin;
 pub mod catalog;
 #[cfg(test)]
 mod corpus;
-mod effects;
+mod flow;
 mod form;
 mod literal;
 mod postgres;
@@ -16,7 +16,7 @@ mod predicate;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::access::{Action, Effect, Facts, Name, Object, Tags};
+use crate::access::{Action, ColumnName, Effect, Facts, Name, Object, Tags};
 pub use analyzer::Analyzer;
 pub use catalog::Catalog;
 
@@ -36,8 +36,12 @@ pub struct Analysis {
     pub statements: usize,
     /// Every action on every object, sorted, without duplicates. Never empty: an empty text is `sql.session`.
     pub effects: Arc<[Effect]>,
-    /// What the columns of its results may hold.
-    pub output: Output,
+    /// What each of its statements answers with, in order.
+    pub outputs: Arc<[Outputs]>,
+    /// What statements in it answer with that a later command runs by name: cursors, prepared statements.
+    pub named: Arc<[Outputs]>,
+    /// Whether it can reach anything sensitive.
+    pub sensitive: bool,
     /// Byte ranges of the text's literals and whether each meets something sensitive, in order.
     pub literals: Arc<[Literal]>,
     /// Whether each `$n` meets something sensitive; a parameter beyond the end is taken to.
@@ -91,17 +95,32 @@ impl std::ops::BitOrAssign for Changes {
     }
 }
 
-/// What the columns of a statement's results may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Nothing sensitive can be reached: no column needs a mask.
-    Harmless,
-    /// Rows whose columns are masked by their origin; a computed column may hold anything the statement reaches.
-    Rows,
-    /// As `Rows`, and rows of a cursor that an earlier statement opened.
+/// What a statement answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// No rows.
+    Nothing,
+    /// Rows of exactly these columns.
+    Columns(Vec<Lineage>),
+    /// Rows of columns whose number nobody knows; each may come from this.
+    Open(Lineage),
+    /// Rows that an earlier statement's cursor was opened for.
     Fetched,
-    /// A stream without row description (COPY to the client) that may hold something sensitive.
-    Stream,
+    /// Rows that may hold anything.
+    Unknown,
+    /// A stream without row description (COPY to the client) of columns of these types (`pg_type.oid`; 0: not known).
+    Stream(Vec<(u32, Lineage)>),
+}
+
+/// Where a value comes from. Each of these columns is an effect `sql.read` of the analysis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// The column that it is, unchanged; a view's column and those under it are several names of one value.
+    pub exact: Vec<Arc<ColumnName>>,
+    /// The columns that it was computed from, or that a condition ties it to.
+    pub derived: Vec<Arc<ColumnName>>,
+    /// Whether it may hold anything.
+    pub unknown: bool,
 }
 
 /// A literal in a statement's text.
@@ -120,7 +139,9 @@ impl Analysis {
             fingerprint: "".into(),
             statements: 1,
             effects: Arc::new([effect]),
-            output: Output::Rows,
+            outputs: Arc::new([Outputs::Unknown]),
+            named: Arc::new([]),
+            sensitive: true,
             literals: Arc::new([]),
             parameters: Arc::new([]),
             changes: Changes::default(),
@@ -148,7 +169,13 @@ impl Analysis {
             fingerprint: Arc::clone(&self.fingerprint),
             statements: self.statements.max(other.statements),
             effects: effects.into(),
-            output: if self.output == other.output { self.output } else { Output::Fetched },
+            outputs: if self.outputs == other.outputs {
+                Arc::clone(&self.outputs)
+            } else {
+                Arc::new([Outputs::Unknown])
+            },
+            named: Arc::new([]),
+            sensitive: true,
             literals: Arc::clone(&self.literals),
             parameters: parameters.map(|(one, other)| *one || *other).collect(),
             changes,

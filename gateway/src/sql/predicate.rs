@@ -1,6 +1,6 @@
 //! How a write is narrowed: the best conjunct at the top level of its predicate.
 
-use super::form::{Expr, Write};
+use super::form::{Expr, Quantity, Write};
 use crate::access::Predicate;
 
 /// The most values that a list may have to count as a comparison with them.
@@ -9,44 +9,56 @@ pub(super) const MAX_LIST: usize = 16;
 /// Whether an expression is made of constants and parameters only.
 pub(super) fn is_value(expr: &Expr) -> bool {
     match expr {
-        Expr::Constant | Expr::Parameter(_) => true,
-        Expr::Computed(parts) => parts.iter().all(is_value),
+        Expr::Constant(_) | Expr::Parameter(_) => true,
+        Expr::Cast { value, .. } => is_value(value),
+        Expr::Total(parts) | Expr::List(parts) | Expr::Computed(parts) => parts.iter().all(is_value),
+        Expr::Operator { left, right, .. } => left.as_ref().is_none_or(|left| is_value(left)) && is_value(right),
+        _ => false,
+    }
+}
+
+/// What a comparison by `=` compares: `a = b`, `a IN (b, c)`, `a = ANY (b)`.
+pub(super) fn equality(expr: &Expr) -> Option<(&Expr, &Expr)> {
+    match expr {
+        Expr::Operator { name, left: Some(left), right, quantity: Quantity::One | Quantity::Any }
+            if is_equals(name) =>
+        {
+            Some((left, right))
+        }
+        _ => None,
+    }
+}
+
+/// Whether an operator's name is that of the built-in equality, where nobody made another.
+pub(super) fn is_equals(name: &[String]) -> bool {
+    match name {
+        [name] => name == "=",
+        [schema, name] => schema == "pg_catalog" && name == "=",
         _ => false,
     }
 }
 
 /// How a write's rows are chosen. `is_target`: whether a column's path names a column of the target.
 pub(super) fn predicate(write: &Write, is_target: &dyn Fn(&[String]) -> bool) -> Predicate {
-    match &write.predicate {
-        None => Predicate::None,
-        Some(Expr::And(parts)) => {
-            let best = parts.iter().map(|part| conjunct(part, is_target)).max();
-            best.unwrap_or(Predicate::Tautology)
-        }
-        Some(one) => conjunct(one, is_target),
-    }
+    write.predicate.as_ref().map_or(Predicate::None, |predicate| conjunct(predicate, is_target))
 }
 
 // `Predicate` orders its kinds from the weakest to the strongest.
 fn conjunct(expr: &Expr, is_target: &dyn Fn(&[String]) -> bool) -> Predicate {
-    match expr {
-        Expr::And(parts) => parts.iter().map(|part| conjunct(part, is_target)).max().unwrap_or(Predicate::Tautology),
-        Expr::Equal { left, right } if is_bare(left, is_target) && is_value(right) => Predicate::Equality,
-        Expr::Equal { left, right } if is_bare(right, is_target) && is_value(left) => Predicate::Equality,
-        _ => {
-            let mut found = Found::default();
-            found.walk(expr, is_target);
-            match found {
-                Found { query: true, .. } | Found { other: true, .. } => Predicate::Join,
-                Found { target: true, .. } => Predicate::Range,
-                Found { .. } => Predicate::Tautology,
-            }
-        }
+    if let Expr::And(parts) = expr {
+        return parts.iter().map(|part| conjunct(part, is_target)).max().unwrap_or(Predicate::Tautology);
     }
-}
-
-fn is_bare(expr: &Expr, is_target: &dyn Fn(&[String]) -> bool) -> bool {
-    matches!(expr, Expr::Column(path) if is_target(path))
+    let bare = |one: &Expr, other: &Expr| matches!(one, Expr::Column(path) if is_target(path)) && is_value(other);
+    if equality(expr).is_some_and(|(left, right)| bare(left, right) || bare(right, left)) {
+        return Predicate::Equality;
+    }
+    let mut found = Found::default();
+    found.walk(expr, is_target);
+    match found {
+        Found { query: true, .. } | Found { other: true, .. } => Predicate::Join,
+        Found { target: true, .. } => Predicate::Range,
+        Found { .. } => Predicate::Tautology,
+    }
 }
 
 #[derive(Default)]
@@ -59,15 +71,27 @@ struct Found {
 impl Found {
     fn walk(&mut self, expr: &Expr, is_target: &dyn Fn(&[String]) -> bool) {
         match expr {
-            Expr::Constant | Expr::Parameter(_) => {}
+            Expr::Constant(_) | Expr::Parameter(_) | Expr::Ordinal(_) => {}
             Expr::Column(path) if is_target(path) => self.target = true,
             Expr::Column(_) => self.other = true,
             Expr::Star(_) | Expr::Opaque => self.target = true,
-            Expr::Query(_) => self.query = true,
-            Expr::Equal { left, right } => [left, right].iter().for_each(|e| self.walk(e, is_target)),
-            Expr::And(parts) | Expr::Computed(parts) | Expr::Call { arguments: parts, .. } => {
-                parts.iter().for_each(|e| self.walk(e, is_target));
+            Expr::Query { .. } => self.query = true,
+            Expr::Operator { left, right, .. } => {
+                left.iter().for_each(|left| self.walk(left, is_target));
+                self.walk(right, is_target);
             }
+            Expr::Not(value) | Expr::Cast { value, .. } | Expr::Field { row: value, .. } => self.walk(value, is_target),
+            Expr::Call(call) => call.arguments.iter().chain(&call.over).for_each(|e| self.walk(e, is_target)),
+            Expr::Case { subject, conditions, values } => {
+                let parts = subject.iter().map(|subject| &**subject).chain(conditions).chain(values);
+                parts.for_each(|e| self.walk(e, is_target));
+            }
+            Expr::And(parts)
+            | Expr::Or(parts)
+            | Expr::Total(parts)
+            | Expr::List(parts)
+            | Expr::Coalesce(parts)
+            | Expr::Computed(parts) => parts.iter().for_each(|e| self.walk(e, is_target)),
         }
     }
 }

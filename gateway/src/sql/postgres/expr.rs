@@ -1,10 +1,13 @@
 //! Expressions.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{AExpr, AExprKind, BoolExprType, ColumnRef, FuncCall, Node, WindowDef};
+use pg_query::protobuf::{
+    AConst, AExpr, AExprKind, AIndirection, BoolExprType, CaseExpr, ColumnRef, FuncCall, Node, SubLink, SubLinkType,
+    TypeName, WindowDef, a_const,
+};
 
 use super::{Lowering, strings};
-use crate::sql::form::Expr;
+use crate::sql::form::{Call, Constant, Expr, Quantity, Subquery};
 
 impl Lowering {
     pub(super) fn exprs(&mut self, nodes: &[Node]) -> Vec<Expr> {
@@ -15,17 +18,30 @@ impl Lowering {
         node.map(|node| self.expr(node.as_ref()))
     }
 
+    fn each<'a>(&mut self, parts: impl IntoIterator<Item = &'a Node>) -> Vec<Expr> {
+        parts.into_iter().map(|node| self.expr(node)).collect()
+    }
+
     fn computed<'a>(&mut self, parts: impl IntoIterator<Item = &'a Node>) -> Expr {
-        Expr::Computed(parts.into_iter().map(|node| self.expr(node)).collect())
+        Expr::Computed(self.each(parts))
+    }
+
+    fn total<'a>(&mut self, parts: impl IntoIterator<Item = &'a Node>) -> Expr {
+        Expr::Total(self.each(parts))
     }
 
     /// Total: what is not listed is opaque.
     pub(super) fn expr(&mut self, node: &Node) -> Expr {
-        let Some(node) = &node.node else { return Expr::Constant };
+        let Some(node) = &node.node else { return Expr::Constant(Constant::Other) };
         match node {
-            NodeEnum::AConst(_) | NodeEnum::Integer(_) | NodeEnum::Float(_) | NodeEnum::Boolean(_) => Expr::Constant,
-            NodeEnum::String(_) | NodeEnum::BitString(_) | NodeEnum::SetToDefault(_) => Expr::Constant,
-            NodeEnum::SqlvalueFunction(_) | NodeEnum::GroupingFunc(_) => Expr::Constant,
+            NodeEnum::AConst(constant) => Expr::Constant(literal(constant)),
+            NodeEnum::Integer(_) | NodeEnum::Float(_) => Expr::Constant(Constant::Number),
+            NodeEnum::Boolean(_) => Expr::Constant(Constant::Bool),
+            NodeEnum::String(_) | NodeEnum::BitString(_) => Expr::Constant(Constant::Text),
+            NodeEnum::SetToDefault(_) | NodeEnum::SqlvalueFunction(_) | NodeEnum::GroupingFunc(_) => {
+                Expr::Constant(Constant::Other)
+            }
+            NodeEnum::MergeSupportFunc(_) => Expr::Constant(Constant::Other),
             NodeEnum::ParamRef(parameter) => {
                 let number = usize::try_from(parameter.number).unwrap_or(0);
                 self.parameters = self.parameters.max(number);
@@ -33,48 +49,55 @@ impl Lowering {
             }
             NodeEnum::ColumnRef(column) => column_ref(column),
             NodeEnum::AExpr(operation) => self.operation(operation),
-            NodeEnum::BoolExpr(e) if e.boolop() == BoolExprType::AndExpr => Expr::And(self.exprs(&e.args)),
-            NodeEnum::BoolExpr(e) => self.computed(&e.args),
-            NodeEnum::FuncCall(call) => self.call(call),
-            NodeEnum::SubLink(link) => {
-                let query = link.subselect.as_deref().map_or(Expr::Opaque, |query| match self.query_node(query) {
-                    Some(query) => Expr::Query(Box::new(query)),
-                    None => Expr::Opaque,
-                });
-                match link.testexpr.as_deref() {
-                    Some(test) => Expr::Computed(vec![self.expr(test), query]),
-                    None => query,
+            NodeEnum::BoolExpr(e) => {
+                let mut parts = self.exprs(&e.args);
+                match (e.boolop(), parts.len()) {
+                    (BoolExprType::AndExpr, _) => Expr::And(parts),
+                    (BoolExprType::OrExpr, _) => Expr::Or(parts),
+                    (BoolExprType::NotExpr, 1) => Expr::Not(Box::new(parts.remove(0))),
+                    _ => Expr::Opaque,
                 }
             }
-            NodeEnum::TypeCast(cast) => match self.optional(cast.arg.as_ref()) {
-                Some(Expr::Constant) | None => Expr::Constant,
-                Some(Expr::Parameter(number)) => Expr::Parameter(number),
-                Some(inner) => Expr::Computed(vec![inner]),
+            NodeEnum::FuncCall(call) => self.call(call),
+            NodeEnum::SubLink(link) => self.sublink(link),
+            NodeEnum::TypeCast(cast) => match (self.optional(cast.arg.as_ref()), &cast.type_name) {
+                (Some(value), Some(to)) => Expr::Cast { value: Box::new(value), to: type_name(to) },
+                _ => Expr::Opaque,
             },
+            // Under some collations not even a comparison is total.
             NodeEnum::CollateClause(e) => self.computed(e.arg.as_deref()),
-            NodeEnum::CaseExpr(e) => {
-                let (arg, default) = (e.arg.as_deref(), e.defresult.as_deref());
-                self.computed(arg.into_iter().chain(&e.args).chain(default))
+            NodeEnum::CaseExpr(e) => self.case(e),
+            NodeEnum::CoalesceExpr(e) => Expr::Coalesce(self.exprs(&e.args)),
+            NodeEnum::MinMaxExpr(e) => {
+                let values = self.exprs(&e.args);
+                Expr::Operator {
+                    name: vec!["<".to_owned()],
+                    left: None,
+                    right: Box::new(Expr::List(values)),
+                    quantity: Quantity::One,
+                }
             }
-            NodeEnum::CaseWhen(e) => self.computed(e.expr.as_deref().into_iter().chain(e.result.as_deref())),
-            NodeEnum::CoalesceExpr(e) => self.computed(&e.args),
-            NodeEnum::MinMaxExpr(e) => self.computed(&e.args),
-            NodeEnum::NullTest(e) => self.computed(e.arg.as_deref()),
-            NodeEnum::BooleanTest(e) => self.computed(e.arg.as_deref()),
-            NodeEnum::AArrayExpr(e) => self.computed(&e.elements),
-            NodeEnum::RowExpr(e) => self.computed(&e.args),
-            NodeEnum::List(e) => self.computed(&e.items),
-            NodeEnum::NamedArgExpr(e) => self.computed(e.arg.as_deref()),
-            NodeEnum::AIndirection(e) => {
-                let arg = e.arg.as_deref();
-                self.computed(arg.into_iter().chain(&e.indirection))
-            }
+            NodeEnum::NullTest(e) => self.total(e.arg.as_deref()),
+            NodeEnum::BooleanTest(e) => self.total(e.arg.as_deref()),
+            NodeEnum::AArrayExpr(e) => self.total(&e.elements),
+            NodeEnum::RowExpr(e) => self.total(&e.args),
+            NodeEnum::List(e) => Expr::List(self.exprs(&e.items)),
+            NodeEnum::NamedArgExpr(e) => e.arg.as_deref().map_or(Expr::Opaque, |arg| self.expr(arg)),
+            NodeEnum::AIndirection(e) => self.indirection(e),
             NodeEnum::AIndices(e) => self.computed(e.lidx.as_deref().into_iter().chain(e.uidx.as_deref())),
-            NodeEnum::AStar(_) => Expr::Star(None),
-            NodeEnum::GroupingSet(e) => self.computed(&e.content),
-            NodeEnum::SortBy(e) => self.computed(e.node.as_deref()),
-            NodeEnum::ResTarget(e) => self.computed(e.val.as_deref()),
-            NodeEnum::MultiAssignRef(e) => self.computed(e.source.as_deref()),
+            NodeEnum::AStar(_) => Expr::Star(Vec::new()),
+            NodeEnum::GroupingSet(e) => self.total(&e.content),
+            NodeEnum::SortBy(e) => {
+                let value = e.node.as_deref().map_or(Expr::Opaque, |node| self.expr(node));
+                let operator = strings(&e.use_op);
+                if operator.is_empty() {
+                    return value;
+                }
+                let right = Box::new(value);
+                Expr::Operator { name: operator, left: None, right, quantity: Quantity::One }
+            }
+            NodeEnum::ResTarget(e) => e.val.as_deref().map_or(Expr::Opaque, |value| self.expr(value)),
+            NodeEnum::MultiAssignRef(e) => e.source.as_deref().map_or(Expr::Opaque, |source| self.expr(source)),
             NodeEnum::WindowDef(window) => self.window(window),
             NodeEnum::IndexElem(e) => {
                 let named = (!e.name.is_empty()).then(|| Expr::Column(vec![e.name.clone()]));
@@ -89,34 +112,95 @@ impl Lowering {
 
     fn operation(&mut self, e: &AExpr) -> Expr {
         let name = strings(&e.name);
+        self.calls.push(name.clone());
         let (left, right) = (self.optional(e.lexpr.as_ref()), self.optional(e.rexpr.as_ref()));
-        let equals = name.len() == 1 && name.first().is_some_and(|name| name == "=");
-        let comparison = matches!(e.kind(), AExprKind::AexprOp | AExprKind::AexprIn | AExprKind::AexprOpAny);
-        match (left, right) {
-            (Some(left), Some(right)) if equals && comparison => {
-                Expr::Equal { left: Box::new(left), right: Box::new(right) }
+        let quantity = match e.kind() {
+            AExprKind::AexprOpAny | AExprKind::AexprIn => Quantity::Any,
+            AExprKind::AexprOpAll => Quantity::All,
+            AExprKind::AexprBetween
+            | AExprKind::AexprNotBetween
+            | AExprKind::AexprBetweenSym
+            | AExprKind::AexprNotBetweenSym => {
+                // Two comparisons of the left side.
+                let bounds = [left, right].into_iter().flatten().collect();
+                let right = Box::new(Expr::List(bounds));
+                return Expr::Operator { name: vec!["<".to_owned()], left: None, right, quantity: Quantity::One };
             }
-            // An operator of someone's own may run anything; those of the grammar and of pg_catalog compute.
-            (left, right) if name.len() <= 1 || name.first().is_some_and(|schema| schema == "pg_catalog") => {
-                Expr::Computed(left.into_iter().chain(right).collect())
+            AExprKind::AexprSimilar => {
+                return Expr::Computed(left.into_iter().chain(right).collect());
             }
-            (left, right) => Expr::Computed(left.into_iter().chain(right).chain([Expr::Opaque]).collect()),
+            AExprKind::Undefined => return Expr::Opaque,
+            _ => Quantity::One,
+        };
+        match right {
+            Some(right) => Expr::Operator { name, left: left.map(Box::new), right: Box::new(right), quantity },
+            None => Expr::Opaque,
         }
     }
 
-    fn call(&mut self, call: &FuncCall) -> Expr {
+    fn case(&mut self, e: &CaseExpr) -> Expr {
+        let (mut conditions, mut values) = (Vec::new(), Vec::new());
+        let subject = self.optional(e.arg.as_ref());
+        for node in &e.args {
+            let Some(NodeEnum::CaseWhen(when)) = &node.node else { return Expr::Opaque };
+            conditions.push(self.optional(when.expr.as_ref()).unwrap_or(Expr::Opaque));
+            values.extend(self.optional(when.result.as_ref()));
+        }
+        values.extend(self.optional(e.defresult.as_ref()));
+        Expr::Case { subject: subject.map(Box::new), conditions, values }
+    }
+
+    fn indirection(&mut self, e: &AIndirection) -> Expr {
+        let Some(mut value) = self.optional(e.arg.as_ref()) else { return Expr::Opaque };
+        for part in &e.indirection {
+            value = match &part.node {
+                Some(NodeEnum::String(field)) => Expr::Field { row: Box::new(value), field: Some(field.sval.clone()) },
+                Some(NodeEnum::AStar(_)) => Expr::Field { row: Box::new(value), field: None },
+                _ => Expr::Computed(vec![value, self.expr(part)]),
+            };
+        }
+        value
+    }
+
+    fn sublink(&mut self, link: &SubLink) -> Expr {
+        let Some(query) = link.subselect.as_deref().and_then(|query| self.query_node(query)) else {
+            return Expr::Opaque;
+        };
+        let kind = match link.sub_link_type() {
+            SubLinkType::ExistsSublink => Subquery::Exists,
+            SubLinkType::ExprSublink | SubLinkType::MultiexprSublink => Subquery::Scalar,
+            SubLinkType::ArraySublink => Subquery::Array,
+            SubLinkType::AnySublink | SubLinkType::AllSublink | SubLinkType::RowcompareSublink => {
+                let operator = strings(&link.oper_name);
+                // IN names no operator.
+                let operator = if operator.is_empty() { vec!["=".to_owned()] } else { operator };
+                Subquery::Compared { test: self.optional(link.testexpr.as_ref()).map(Box::new), operator }
+            }
+            _ => return Expr::Opaque,
+        };
+        Expr::Query { query: Box::new(query), kind }
+    }
+
+    pub(super) fn call(&mut self, call: &FuncCall) -> Expr {
         let name = strings(&call.funcname);
+        self.calls.push(name.clone());
         if name.last().is_some_and(|name| name == "set_config") {
             // The first argument says which setting, and some are privileges.
             self.shape_decides = false;
         }
-        let mut arguments = self.exprs(&call.args);
-        arguments.extend(self.exprs(&call.agg_order));
-        arguments.extend(self.optional(call.agg_filter.as_ref()));
+        let arguments = self.exprs(&call.args);
+        let mut over = self.exprs(&call.agg_order);
+        over.extend(self.optional(call.agg_filter.as_ref()));
         if let Some(window) = call.over.as_deref() {
-            arguments.push(self.window(window));
+            over.push(self.window(window));
         }
-        Expr::Call { name, arguments }
+        let aggregates = call.agg_star
+            || call.agg_distinct
+            || call.agg_within_group
+            || call.agg_filter.is_some()
+            || call.over.is_some()
+            || !call.agg_order.is_empty();
+        Expr::Call(Box::new(Call { name, arguments, over, aggregates }))
     }
 
     fn window(&mut self, window: &WindowDef) -> Expr {
@@ -125,10 +209,34 @@ impl Lowering {
     }
 }
 
+fn literal(constant: &AConst) -> Constant {
+    match &constant.val {
+        _ if constant.isnull => Constant::Null,
+        Some(a_const::Val::Ival(_) | a_const::Val::Fval(_)) => Constant::Number,
+        Some(a_const::Val::Boolval(_)) => Constant::Bool,
+        Some(a_const::Val::Sval(_)) => Constant::Text,
+        Some(a_const::Val::Bsval(_)) | None => Constant::Other,
+    }
+}
+
+/// A type's name: `pg_catalog` is left out, and an array ends in `[]`.
+pub(super) fn type_name(name: &TypeName) -> Vec<String> {
+    let mut parts = strings(&name.names);
+    if parts.len() > 1 && parts.first().is_some_and(|schema| schema == "pg_catalog") {
+        parts.remove(0);
+    }
+    if let Some(last) = parts.last_mut()
+        && !name.array_bounds.is_empty()
+    {
+        last.push_str("[]");
+    }
+    parts
+}
+
 fn column_ref(column: &ColumnRef) -> Expr {
-    let mut path = strings(&column.fields);
+    let path = strings(&column.fields);
     match column.fields.last().and_then(|node| node.node.as_ref()) {
-        Some(NodeEnum::AStar(_)) => Expr::Star(path.pop()),
+        Some(NodeEnum::AStar(_)) => Expr::Star(path),
         _ => Expr::Column(path),
     }
 }

@@ -4,6 +4,8 @@ mod expr;
 mod query;
 mod statement;
 
+pub(in crate::sql) use query::USING_ALIAS;
+
 use pg_query::NodeEnum;
 use pg_query::protobuf::Node;
 
@@ -19,25 +21,38 @@ pub(super) struct Program {
     pub(super) parameters: usize,
     /// Whether no literal's value decides what the text does.
     pub(super) shape_decides: bool,
+    /// The names of the functions and operators that it calls.
+    pub(super) calls: Vec<Vec<String>>,
 }
 
 /// Parses and lowers a text; `None`: PostgreSQL's grammar does not know it.
 pub(super) fn lower(text: &str) -> Option<Program> {
     let parsed = pg_query::parse(text, 0).ok()?;
     let fingerprint = pg_query::fingerprint(text, 0, 0).ok()?.hex;
-    let mut lowering = Lowering { parameters: 0, shape_decides: true };
+    let mut lowering = Lowering { parameters: 0, shape_decides: true, calls: Vec::new() };
     let statements = parsed.protobuf.stmts.iter().map(|raw| match raw.stmt.as_deref() {
         Some(node) => lowering.statement(node),
         None => Statement::Opaque,
     });
     let statements = statements.collect();
-    Some(Program { statements, fingerprint, parameters: lowering.parameters, shape_decides: lowering.shape_decides })
+    let Lowering { parameters, shape_decides, calls } = lowering;
+    Some(Program { statements, fingerprint, parameters, shape_decides, calls })
+}
+
+/// The statements of a rule, `CREATE RULE ... DO ...`.
+pub(super) fn lower_rule(text: &str) -> Option<Vec<Statement>> {
+    let parsed = pg_query::parse(text, 0).ok()?;
+    let [raw] = parsed.protobuf.stmts.as_slice() else { return None };
+    let Some(NodeEnum::RuleStmt(rule)) = raw.stmt.as_deref().and_then(|node| node.node.as_ref()) else { return None };
+    let mut lowering = Lowering { parameters: 0, shape_decides: true, calls: Vec::new() };
+    Some(rule.actions.iter().map(|action| lowering.statement(action)).collect())
 }
 
 /// What is learnt on the way.
 struct Lowering {
     parameters: usize,
     shape_decides: bool,
+    calls: Vec<Vec<String>>,
 }
 
 /// The parts of a qualified name.

@@ -1,22 +1,28 @@
 //! Queries, and what they read from.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Alias, IntoClause, JoinExpr, Node, RangeVar, SelectStmt, SetOperation, WithClause};
+use pg_query::protobuf::{
+    Alias, JoinExpr, Node, RangeFunction, RangeTableFunc, RangeVar, SelectStmt, SetOperation, WithClause,
+};
 
 use super::{Lowering, strings};
-use crate::sql::form::{Cte, Expr, Query, Source, Statement, Table};
+use crate::sql::form::{Cte, Expr, On, Output, Query, Source, Statement, Table};
 
 pub(super) fn table(range: &RangeVar) -> Table {
-    let alias = range.alias.as_ref().map_or(&range.relname, |alias| &alias.aliasname);
+    let (alias, columns) = called(range.alias.as_ref());
     Table {
         schema: (!range.schemaname.is_empty()).then(|| range.schemaname.clone()),
         name: range.relname.clone(),
-        alias: alias.clone(),
+        alias,
+        columns,
     }
 }
 
-fn alias(alias: Option<&Alias>) -> String {
-    alias.map(|alias| alias.aliasname.clone()).unwrap_or_default()
+fn called(alias: Option<&Alias>) -> (Option<String>, Vec<String>) {
+    match alias {
+        Some(alias) => (Some(alias.aliasname.clone()), strings(&alias.colnames)),
+        None => (None, Vec::new()),
+    }
 }
 
 impl Lowering {
@@ -31,22 +37,75 @@ impl Lowering {
     pub(super) fn query(&mut self, select: &SelectStmt) -> Query {
         let mut query = Query { with: self.with(select.with_clause.as_ref()), ..Query::default() };
         if select.op() != SetOperation::SetopNone {
+            query.all = select.all && select.op() == SetOperation::SetopUnion;
             let arms = [&select.larg, &select.rarg].into_iter().flatten();
             query.arms = arms.map(|arm| self.query(arm)).collect();
         }
         query.into = select.into_clause.as_deref().and_then(|into| into.rel.as_ref()).map(table);
-        self.sources(&select.from_clause, &mut query.sources, &mut query.uses, &mut query.natural);
-        query.outputs = self.exprs(&select.target_list);
-        query.values = !select.values_lists.is_empty();
-        query.outputs.extend(self.exprs(&select.values_lists));
+        query.sources = self.sources(&select.from_clause);
+        query.outputs = self.outputs(&select.target_list);
+        query.values = select
+            .values_lists
+            .iter()
+            .map(|row| match &row.node {
+                Some(NodeEnum::List(list)) => self.exprs(&list.items),
+                _ => vec![self.expr(row)],
+            })
+            .collect();
         query.predicate = self.optional(select.where_clause.as_ref());
-        for list in [&select.distinct_clause, &select.group_clause, &select.window_clause, &select.sort_clause] {
-            query.uses.extend(self.exprs(list).into_iter().filter(|e| *e != Expr::Constant));
-        }
-        for one in [&select.having_clause, &select.limit_offset, &select.limit_count] {
+        query.having = self.optional(select.having_clause.as_ref());
+        // Plain DISTINCT is a list of one empty node.
+        query.distinct = select.distinct_clause.iter().any(|node| node.node.is_none());
+        let on = select.distinct_clause.iter().filter(|node| node.node.is_some());
+        query.order = on.map(|node| self.ordered(node)).collect();
+        query.order.extend(select.sort_clause.iter().map(|node| self.ordered(node)));
+        query.groups = select.group_clause.iter().map(|node| self.ordered(node)).collect();
+        query.uses.extend(self.exprs(&select.window_clause));
+        for one in [&select.limit_offset, &select.limit_count] {
             query.uses.extend(self.optional(one.as_ref()));
         }
         query
+    }
+
+    /// An expression in a place where a number names a column of the result.
+    fn ordered(&mut self, node: &Node) -> Expr {
+        let inner = match &node.node {
+            Some(NodeEnum::GroupingSet(set)) => {
+                return Expr::Total(set.content.iter().map(|node| self.ordered(node)).collect());
+            }
+            Some(NodeEnum::RowExpr(row)) => {
+                return Expr::Total(row.args.iter().map(|node| self.ordered(node)).collect());
+            }
+            Some(NodeEnum::SortBy(sort)) if sort.use_op.is_empty() => sort.node.as_deref().unwrap_or(node),
+            _ => node,
+        };
+        if let Some(NodeEnum::AConst(constant)) = &inner.node
+            && let Some(pg_query::protobuf::a_const::Val::Ival(number)) = &constant.val
+        {
+            // Two texts that differ in it differ in what they do.
+            self.shape_decides = false;
+            return Expr::Ordinal(usize::try_from(number.ival).unwrap_or(0));
+        }
+        self.expr(node)
+    }
+
+    /// A target list.
+    pub(super) fn outputs(&mut self, nodes: &[Node]) -> Vec<Output> {
+        nodes.iter().map(|node| self.output(node)).collect()
+    }
+
+    fn output(&mut self, node: &Node) -> Output {
+        match &node.node {
+            Some(NodeEnum::ResTarget(target)) => {
+                let value = target.val.as_deref();
+                let name = if target.name.is_empty() { value.and_then(figured) } else { Some(target.name.clone()) };
+                Output {
+                    name: name.unwrap_or_else(|| "?column?".to_owned()),
+                    value: value.map_or(Expr::Opaque, |value| self.expr(value)),
+                }
+            }
+            _ => Output { name: "?column?".to_owned(), value: self.expr(node) },
+        }
     }
 
     pub(super) fn with(&mut self, with: Option<&WithClause>) -> Vec<Cte> {
@@ -54,74 +113,176 @@ impl Lowering {
         let cte = |node: &Node| match &node.node {
             Some(NodeEnum::CommonTableExpr(cte)) => Some(Cte {
                 name: cte.ctename.clone(),
-                statement: cte.ctequery.as_deref().map_or(Statement::Opaque, |query| self.statement(query)),
+                columns: strings(&cte.aliascolnames),
+                recursive: with.recursive,
+                statement: match cte.ctequery.as_deref() {
+                    // SEARCH and CYCLE add columns.
+                    Some(query) if cte.search_clause.is_none() && cte.cycle_clause.is_none() => self.statement(query),
+                    _ => Statement::Opaque,
+                },
             }),
             _ => None,
         };
         with.ctes.iter().filter_map(cte).collect()
     }
 
-    pub(super) fn sources(
-        &mut self,
-        nodes: &[Node],
-        sources: &mut Vec<Source>,
-        uses: &mut Vec<Expr>,
-        natural: &mut bool,
-    ) {
-        for node in nodes {
-            self.source(node, sources, uses, natural);
-        }
+    pub(super) fn sources(&mut self, nodes: &[Node]) -> Vec<Source> {
+        nodes.iter().map(|node| self.source(node)).collect()
     }
 
-    pub(super) fn source(&mut self, node: &Node, sources: &mut Vec<Source>, uses: &mut Vec<Expr>, natural: &mut bool) {
+    pub(super) fn source(&mut self, node: &Node) -> Source {
         match &node.node {
-            Some(NodeEnum::RangeVar(range)) => sources.push(Source::Table(table(range))),
+            Some(NodeEnum::RangeVar(range)) => Source::Table(table(range)),
             Some(NodeEnum::RangeSubselect(range)) => {
-                sources.push(match range.subquery.as_deref().and_then(|q| self.query_node(q)) {
-                    Some(query) => Source::Derived { alias: alias(range.alias.as_ref()), query: Box::new(query) },
+                let (alias, columns) = called(range.alias.as_ref());
+                match range.subquery.as_deref().and_then(|q| self.query_node(q)) {
+                    Some(query) => Source::Derived { alias, columns, query: Box::new(query), lateral: range.lateral },
                     None => Source::Opaque,
-                })
+                }
             }
-            Some(NodeEnum::RangeFunction(range)) => {
-                // Each item is a list of the call and its column definitions.
-                let calls = range.functions.iter().flat_map(|item| match &item.node {
-                    Some(NodeEnum::List(list)) => list.items.first().into_iter().collect::<Vec<_>>(),
-                    _ => vec![item],
-                });
-                let calls: Vec<&Node> = calls.collect();
-                let calls = calls.into_iter().map(|call| self.expr(call)).collect();
-                sources.push(Source::Function { alias: alias(range.alias.as_ref()), calls });
-            }
-            Some(NodeEnum::JoinExpr(join)) => self.join(join, sources, uses, natural),
+            Some(NodeEnum::RangeFunction(range)) => self.function_source(range),
+            Some(NodeEnum::RangeTableFunc(range)) => self.xml_table(range),
+            Some(NodeEnum::JoinExpr(join)) => self.join(join),
             Some(NodeEnum::RangeTableSample(sample)) => {
-                if let Some(relation) = sample.relation.as_deref() {
-                    self.source(relation, sources, uses, natural);
-                }
-                uses.extend(self.exprs(&sample.args));
-                if strings(&sample.method).iter().any(|name| name != "bernoulli" && name != "system") {
-                    sources.push(Source::Opaque);
+                let builtin = strings(&sample.method).iter().all(|name| name == "bernoulli" || name == "system");
+                match sample.relation.as_deref() {
+                    // Its arguments are numbers, which no column can be in.
+                    Some(relation) if builtin => self.source(relation),
+                    _ => Source::Opaque,
                 }
             }
-            _ => sources.push(Source::Opaque),
+            _ => Source::Opaque,
         }
     }
 
-    fn join(&mut self, join: &JoinExpr, sources: &mut Vec<Source>, uses: &mut Vec<Expr>, natural: &mut bool) {
-        for side in [&join.larg, &join.rarg].into_iter().flatten() {
-            self.source(side, sources, uses, natural);
+    fn function_source(&mut self, range: &RangeFunction) -> Source {
+        let (alias, mut columns) = called(range.alias.as_ref());
+        let mut calls = Vec::new();
+        for item in &range.functions {
+            // Each is a list of the call and its column definitions.
+            let (call, definitions) = match &item.node {
+                Some(NodeEnum::List(list)) => (list.items.first(), list.items.get(1)),
+                _ => (Some(item), None),
+            };
+            calls.extend(call.map(|call| self.expr(call)));
+            if let Some(NodeEnum::List(list)) = definitions.and_then(|node| node.node.as_ref()) {
+                columns.extend(names(&list.items));
+            }
         }
-        uses.extend(self.optional(join.quals.as_ref()));
-        // Each table's column of that name.
-        uses.extend(strings(&join.using_clause).into_iter().map(|name| Expr::Column(vec![name])));
-        *natural |= join.is_natural;
-        let aliased = join.alias.as_ref().or(join.join_using_alias.as_ref());
-        if let Some(alias) = aliased {
-            // What it is called outside hides the tables in it.
-            sources.push(Source::Function { alias: alias.aliasname.clone(), calls: Vec::new() });
+        if columns.is_empty() {
+            columns = names(&range.coldeflist);
         }
+        Source::Function { alias, columns, calls, ordinality: range.ordinality }
     }
 
-    pub(super) fn into(&mut self, into: Option<&IntoClause>) -> Option<Table> {
-        into.and_then(|into| into.rel.as_ref()).map(table)
+    fn xml_table(&mut self, range: &RangeTableFunc) -> Source {
+        let (alias, columns) = called(range.alias.as_ref());
+        let mut from: Vec<Expr> =
+            [&range.docexpr, &range.rowexpr].into_iter().flatten().map(|e| self.expr(e)).collect();
+        from.extend(self.exprs(&range.namespaces));
+        let mut names = Vec::new();
+        for node in &range.columns {
+            let Some(NodeEnum::RangeTableFuncCol(column)) = &node.node else { return Source::Opaque };
+            names.push(column.colname.clone());
+            from.extend([&column.colexpr, &column.coldefexpr].into_iter().flatten().map(|e| self.expr(e)));
+        }
+        for (name, column) in names.iter_mut().zip(columns) {
+            *name = column;
+        }
+        Source::Computed { alias, names, from }
+    }
+
+    fn join(&mut self, join: &JoinExpr) -> Source {
+        let mut side = |node: Option<&Node>| Box::new(node.map_or(Source::Opaque, |node| self.source(node)));
+        let (left, right) = (side(join.larg.as_deref()), side(join.rarg.as_deref()));
+        let on = On {
+            natural: join.is_natural,
+            using: strings(&join.using_clause),
+            condition: self.optional(join.quals.as_ref()),
+        };
+        let (mut alias, columns) = called(join.alias.as_ref());
+        if alias.is_none() {
+            alias = called(join.join_using_alias.as_ref()).0.map(|name| format!("{USING_ALIAS}{name}"));
+        }
+        Source::Join { left, right, on, alias, columns }
+    }
+}
+
+/// Marks the alias of a USING, which does not hide the tables under it.
+pub(in crate::sql) const USING_ALIAS: char = '\u{1}';
+
+/// The names of column definitions.
+fn names(nodes: &[Node]) -> Vec<String> {
+    let name = |node: &Node| match &node.node {
+        Some(NodeEnum::ColumnDef(column)) => Some(column.colname.clone()),
+        _ => None,
+    };
+    nodes.iter().filter_map(name).collect()
+}
+
+/// The name of a result's column that the statement gives none (PostgreSQL's `FigureColnameInternal`).
+fn figured(node: &Node) -> Option<String> {
+    figure(node).map(|(name, _)| name)
+}
+
+/// A name, and whether it is better than a cast's.
+fn figure(node: &Node) -> Option<(String, bool)> {
+    let good = |name: &str| Some((name.to_owned(), true));
+    match node.node.as_ref()? {
+        NodeEnum::ColumnRef(column) => strings(&column.fields).last().map(|name| (name.clone(), true)),
+        NodeEnum::AIndirection(e) => {
+            strings(&e.indirection).last().map(|name| (name.clone(), true)).or_else(|| figure(e.arg.as_deref()?))
+        }
+        NodeEnum::FuncCall(call) => strings(&call.funcname).last().map(|name| (name.clone(), true)),
+        NodeEnum::AExpr(e) if e.kind() == pg_query::protobuf::AExprKind::AexprNullif => good("nullif"),
+        NodeEnum::TypeCast(cast) => match cast.arg.as_deref().and_then(figure) {
+            Some((name, true)) => Some((name, true)),
+            weak => cast.type_name.as_ref().and_then(|t| strings(&t.names).last().map(|n| (n.clone(), false))).or(weak),
+        },
+        NodeEnum::CollateClause(e) => figure(e.arg.as_deref()?),
+        NodeEnum::GroupingFunc(_) => good("grouping"),
+        NodeEnum::MergeSupportFunc(_) => good("merge_action"),
+        NodeEnum::SubLink(link) => match link.sub_link_type() {
+            pg_query::protobuf::SubLinkType::ExistsSublink => good("exists"),
+            pg_query::protobuf::SubLinkType::ArraySublink => good("array"),
+            pg_query::protobuf::SubLinkType::ExprSublink => {
+                let Some(NodeEnum::SelectStmt(select)) = link.subselect.as_deref()?.node.as_ref() else { return None };
+                match select.target_list.first()?.node.as_ref()? {
+                    NodeEnum::ResTarget(target) if !target.name.is_empty() => good(&target.name),
+                    NodeEnum::ResTarget(target) => figure(target.val.as_deref()?),
+                    _ => None,
+                }
+            }
+            _ => None,
+        },
+        NodeEnum::CaseExpr(e) => match e.defresult.as_deref().and_then(figure) {
+            Some((name, true)) => Some((name, true)),
+            _ => Some(("case".to_owned(), false)),
+        },
+        NodeEnum::AArrayExpr(_) => good("array"),
+        NodeEnum::RowExpr(_) => good("row"),
+        NodeEnum::CoalesceExpr(_) => good("coalesce"),
+        NodeEnum::MinMaxExpr(e) => {
+            good(if e.op() == pg_query::protobuf::MinMaxOp::IsGreatest { "greatest" } else { "least" })
+        }
+        NodeEnum::SqlvalueFunction(e) => {
+            use pg_query::protobuf::SqlValueFunctionOp as Op;
+            good(match e.op() {
+                Op::SvfopCurrentDate => "current_date",
+                Op::SvfopCurrentTime | Op::SvfopCurrentTimeN => "current_time",
+                Op::SvfopCurrentTimestamp | Op::SvfopCurrentTimestampN => "current_timestamp",
+                Op::SvfopLocaltime | Op::SvfopLocaltimeN => "localtime",
+                Op::SvfopLocaltimestamp | Op::SvfopLocaltimestampN => "localtimestamp",
+                Op::SvfopCurrentRole => "current_role",
+                Op::SvfopCurrentUser => "current_user",
+                Op::SvfopUser => "user",
+                Op::SvfopSessionUser => "session_user",
+                Op::SvfopCurrentCatalog => "current_catalog",
+                Op::SvfopCurrentSchema => "current_schema",
+                Op::SqlvalueFunctionOpUndefined => return None,
+            })
+        }
+        NodeEnum::XmlSerialize(_) => good("xmlserialize"),
+        _ => None,
     }
 }

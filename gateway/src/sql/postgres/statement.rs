@@ -10,7 +10,7 @@ use super::query::table;
 use super::{Lowering, strings};
 use crate::access::Action;
 use crate::sql::Changes;
-use crate::sql::form::{Act, Expr, On, Source, Statement, Table, Write};
+use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Statement, Table, Target, Write};
 
 /// Settings that decide what a role may do, or which triggers run.
 const PRIVILEGED: [&str; 4] = ["role", "session_authorization", "session_replication_role", "row_security"];
@@ -22,26 +22,26 @@ const LEXICAL: [&str; 3] = ["standard_conforming_strings", "backslash_quote", "c
 /// Settings by which names are looked up; a role's own name can be on the search path.
 const NAMING: [&str; 3] = ["search_path", "role", "session_authorization"];
 
-fn act(action: Action, on: On) -> Act {
+fn act(action: Action, on: Target) -> Act {
     Act { effects: vec![(action, on)], ..Act::default() }
 }
 
-fn ddl(action: Action, on: On) -> Statement {
+fn ddl(action: Action, on: Target) -> Statement {
     Statement::Act(Act { changes: Changes::CATALOG, ..act(action, on) })
 }
 
-fn on_table(relation: Option<&RangeVar>) -> On {
-    relation.map_or(On::Resource, |relation| On::Table(table(relation)))
+fn on_table(relation: Option<&RangeVar>) -> Target {
+    relation.map_or(Target::Resource, |relation| Target::Table(table(relation)))
 }
 
 fn session() -> Statement {
-    Statement::Act(act(Action::SqlSession, On::Resource))
+    Statement::Act(act(Action::SqlSession, Target::Resource))
 }
 
 fn named(path: &[String]) -> Table {
     let name = path.last().cloned().unwrap_or_default();
     let schema = path.len().checked_sub(2).and_then(|i| path.get(i)).cloned();
-    Table { schema, alias: name.clone(), name }
+    Table { schema, name, ..Table::default() }
 }
 
 impl Lowering {
@@ -49,13 +49,13 @@ impl Lowering {
     pub(super) fn statement(&mut self, node: &Node) -> Statement {
         let Some(node) = &node.node else { return Statement::Opaque };
         match node {
-            NodeEnum::SelectStmt(select) => return Statement::Query(self.query(select)),
+            NodeEnum::SelectStmt(select) => return Statement::Query(Box::new(self.query(select))),
             NodeEnum::InsertStmt(insert) => return self.insert(insert),
             NodeEnum::UpdateStmt(update) => {
                 let mut write = self.write(update.relation.as_ref(), vec![Action::SqlUpdate]);
                 write.with = self.with(update.with_clause.as_ref());
-                write.assigned = self.exprs(&update.target_list);
-                self.sources(&update.from_clause, &mut write.sources, &mut write.uses, &mut false);
+                write.assigned = self.assignments(&update.target_list);
+                write.sources = self.sources(&update.from_clause);
                 write.predicate = self.optional(update.where_clause.as_ref());
                 write.returning = self.returning(update.returning_clause.as_ref());
                 return Statement::Write(Box::new(write));
@@ -63,7 +63,7 @@ impl Lowering {
             NodeEnum::DeleteStmt(delete) => {
                 let mut write = self.write(delete.relation.as_ref(), vec![Action::SqlDelete]);
                 write.with = self.with(delete.with_clause.as_ref());
-                self.sources(&delete.using_clause, &mut write.sources, &mut write.uses, &mut false);
+                write.sources = self.sources(&delete.using_clause);
                 write.predicate = self.optional(delete.where_clause.as_ref());
                 write.returning = self.returning(delete.returning_clause.as_ref());
                 return Statement::Write(Box::new(write));
@@ -81,39 +81,43 @@ impl Lowering {
                     TransactionStmtKind::TransStmtRollback | TransactionStmtKind::TransStmtRollbackTo
                 );
                 let changes = Changes { undoes, transaction: true, ..Changes::default() };
-                Statement::Act(Act { changes, ..act(Action::SqlSession, On::Resource) })
+                Statement::Act(Act { changes, ..act(Action::SqlSession, Target::Resource) })
             }
-            NodeEnum::VariableShowStmt(_)
-            | NodeEnum::ListenStmt(_)
+            NodeEnum::VariableShowStmt(_) => {
+                Statement::Act(Act { tells: true, ..act(Action::SqlSession, Target::Resource) })
+            }
+            NodeEnum::ListenStmt(_)
             | NodeEnum::UnlistenStmt(_)
             | NodeEnum::NotifyStmt(_)
             | NodeEnum::ConstraintsSetStmt(_)
             | NodeEnum::LockStmt(_) => session(),
             NodeEnum::ClosePortalStmt(_) | NodeEnum::DeallocateStmt(_) => {
-                Statement::Act(Act { changes: Changes::NAMES, ..act(Action::SqlSession, On::Resource) })
+                Statement::Act(Act { changes: Changes::NAMES, ..act(Action::SqlSession, Target::Resource) })
             }
             NodeEnum::DiscardStmt(_) => Statement::Act(Act {
                 changes: Changes { catalog: true, settings: true, names: true, ..Changes::default() },
-                ..act(Action::SqlSession, On::Resource)
+                ..act(Action::SqlSession, Target::Resource)
             }),
-            NodeEnum::FetchStmt(_) => Statement::Act(Act { fetches: true, ..act(Action::SqlSession, On::Resource) }),
+            NodeEnum::FetchStmt(_) => {
+                Statement::Act(Act { fetches: true, ..act(Action::SqlSession, Target::Resource) })
+            }
             NodeEnum::VariableSetStmt(set) => set_variable(set),
             NodeEnum::DeclareCursorStmt(declare) => self.naming(declare.query.as_deref()),
             NodeEnum::PrepareStmt(prepare) => self.naming(prepare.query.as_deref()),
             NodeEnum::ExplainStmt(explain) => {
                 let inner = explain.query.as_deref().map_or(Statement::Opaque, |query| self.statement(query));
-                Statement::Act(Act { effects: Vec::new(), inner: Some(Box::new(inner)), ..Act::default() })
+                Statement::Act(Act { inner: Some(Box::new(inner)), becomes: Inner::Explained, ..Act::default() })
             }
             NodeEnum::TruncateStmt(truncate) => {
                 let tables = truncate.relations.iter().map(|node| match &node.node {
-                    Some(NodeEnum::RangeVar(range)) => (Action::SqlTruncate, On::Table(table(range))),
-                    _ => (Action::SqlUnknown, On::Resource),
+                    Some(NodeEnum::RangeVar(range)) => (Action::SqlTruncate, Target::Table(table(range))),
+                    _ => (Action::SqlUnknown, Target::Resource),
                 });
                 Statement::Act(Act { effects: tables.collect(), ..Act::default() })
             }
             NodeEnum::CreateTableAsStmt(create) => {
-                let target = create.into.as_deref().and_then(|into| self.into(Some(into)));
-                let on = target.map_or(On::Resource, On::Table);
+                let target = create.into.as_deref().and_then(|into| into.rel.as_ref()).map(table);
+                let on = target.map_or(Target::Resource, Target::Table);
                 self.keeping(on, create.query.as_deref())
             }
             NodeEnum::ViewStmt(view) => self.keeping(on_table(view.view.as_ref()), view.query.as_deref()),
@@ -122,12 +126,12 @@ impl Lowering {
             NodeEnum::CreateSeqStmt(create) => ddl(Action::SqlCreate, on_table(create.sequence.as_ref())),
             NodeEnum::CreateTrigStmt(create) => ddl(Action::SqlCreate, on_table(create.relation.as_ref())),
             NodeEnum::RuleStmt(rule) => ddl(Action::SqlCreate, on_table(rule.relation.as_ref())),
-            NodeEnum::CreateFunctionStmt(create) => ddl(Action::SqlCreate, On::Function(strings(&create.funcname))),
+            NodeEnum::CreateFunctionStmt(create) => ddl(Action::SqlCreate, Target::Function(strings(&create.funcname))),
             NodeEnum::CreateSchemaStmt(create) => {
                 let inner = create.schema_elts.iter().map(|node| self.statement(node));
                 let inner: Vec<Statement> = inner.collect();
                 // What is made in it is decided with it, as strictly as can be.
-                if inner.is_empty() { ddl(Action::SqlCreate, On::Resource) } else { Statement::Opaque }
+                if inner.is_empty() { ddl(Action::SqlCreate, Target::Resource) } else { Statement::Opaque }
             }
             NodeEnum::CreateDomainStmt(_)
             | NodeEnum::CreateEnumStmt(_)
@@ -138,7 +142,7 @@ impl Lowering {
             | NodeEnum::CreateOpClassStmt(_)
             | NodeEnum::CreateOpFamilyStmt(_)
             | NodeEnum::CreateConversionStmt(_)
-            | NodeEnum::CreateCastStmt(_) => ddl(Action::SqlCreate, On::Resource),
+            | NodeEnum::CreateCastStmt(_) => ddl(Action::SqlCreate, Target::Resource),
             NodeEnum::AlterTableStmt(alter) => alter_table(alter),
             NodeEnum::AlterSeqStmt(alter) => ddl(Action::SqlAlter, on_table(alter.sequence.as_ref())),
             NodeEnum::RenameStmt(rename) => ddl(Action::SqlAlter, on_table(rename.relation.as_ref())),
@@ -153,7 +157,7 @@ impl Lowering {
             | NodeEnum::AlterObjectDependsStmt(_)
             | NodeEnum::AlterTsdictionaryStmt(_)
             | NodeEnum::AlterTsconfigurationStmt(_)
-            | NodeEnum::AlterCollationStmt(_) => ddl(Action::SqlAlter, On::Resource),
+            | NodeEnum::AlterCollationStmt(_) => ddl(Action::SqlAlter, Target::Resource),
             NodeEnum::DropStmt(drop) => drop_objects(drop),
             NodeEnum::GrantStmt(_)
             | NodeEnum::GrantRoleStmt(_)
@@ -170,10 +174,10 @@ impl Lowering {
             | NodeEnum::CreateUserMappingStmt(_)
             | NodeEnum::AlterUserMappingStmt(_)
             | NodeEnum::DropUserMappingStmt(_) => {
-                Statement::Act(Act { changes: Changes::CATALOG, ..act(Action::SqlPrivilege, On::Resource) })
+                Statement::Act(Act { changes: Changes::CATALOG, ..act(Action::SqlPrivilege, Target::Resource) })
             }
             NodeEnum::DropOwnedStmt(_) => Statement::Act(Act {
-                effects: vec![(Action::SqlDrop, On::Resource), (Action::SqlPrivilege, On::Resource)],
+                effects: vec![(Action::SqlDrop, Target::Resource), (Action::SqlPrivilege, Target::Resource)],
                 changes: Changes::CATALOG,
                 ..Act::default()
             }),
@@ -212,15 +216,16 @@ impl Lowering {
             | NodeEnum::CreateSubscriptionStmt(_)
             | NodeEnum::AlterSubscriptionStmt(_)
             | NodeEnum::DropSubscriptionStmt(_) => {
-                Statement::Act(Act { changes: Changes::CATALOG, ..act(Action::SqlAdmin, On::Resource) })
+                Statement::Act(Act { changes: Changes::CATALOG, ..act(Action::SqlAdmin, Target::Resource) })
             }
             NodeEnum::DoStmt(_) => {
-                let block = On::Function(vec!["pg_catalog".to_owned(), "do".to_owned()]);
+                let block = Target::Function(vec!["pg_catalog".to_owned(), "do".to_owned()]);
                 Statement::Act(act(Action::SqlExecute, block))
             }
             NodeEnum::CallStmt(call) => {
                 let name = call.funccall.as_deref().map(|call| strings(&call.funcname)).unwrap_or_default();
-                Statement::Act(act(Action::SqlExecute, On::Function(name)))
+                let computes = call.funccall.as_deref().map(|call| self.exprs(&call.args)).unwrap_or_default();
+                Statement::Act(Act { computes, ..act(Action::SqlExecute, Target::Function(name)) })
             }
             // EXECUTE of a statement that may have been prepared under another search path, and anything newer than
             // this list.
@@ -229,32 +234,48 @@ impl Lowering {
     }
 
     fn write(&mut self, target: Option<&RangeVar>, actions: Vec<Action>) -> Write {
-        let target = target.map_or_else(|| named(&[]), table);
-        Write {
-            actions,
-            target,
-            with: Vec::new(),
-            sources: Vec::new(),
-            inserted: None,
-            assigned: Vec::new(),
-            predicate: None,
-            uses: Vec::new(),
-            returning: Vec::new(),
-            upsert: false,
-        }
+        Write { actions, target: target.map_or_else(Table::default, table), ..Write::default() }
     }
 
-    fn returning(&mut self, clause: Option<&ReturningClause>) -> Vec<Expr> {
+    fn assignments(&mut self, nodes: &[Node]) -> Vec<Assignment> {
+        nodes
+            .iter()
+            .map(|node| match &node.node {
+                Some(NodeEnum::ResTarget(target)) => {
+                    let whole = target.indirection.is_empty() && !target.name.is_empty();
+                    let parts = target.indirection.iter().map(|node| self.expr(node));
+                    let parts: Vec<Expr> = parts.filter(|part| !matches!(part, Expr::Constant(_))).collect();
+                    let value = target.val.as_deref().map_or(Expr::Opaque, |value| self.expr(value));
+                    // `(a, b) = (select x, y)` gives each the whole of it.
+                    Assignment {
+                        column: whole.then(|| target.name.clone()),
+                        value: if parts.is_empty() { value } else { Expr::Computed([vec![value], parts].concat()) },
+                    }
+                }
+                _ => Assignment { column: None, value: Expr::Opaque },
+            })
+            .collect()
+    }
+
+    fn returning(&mut self, clause: Option<&ReturningClause>) -> Vec<Output> {
         let Some(clause) = clause else { return Vec::new() };
-        let mut outputs = self.exprs(&clause.exprs);
+        let mut outputs = self.outputs(&clause.exprs);
         // RETURNING WITH (OLD AS ...) names rows that this form has no word for.
-        outputs.extend(clause.options.iter().map(|_| Expr::Opaque));
+        let renamed = clause.options.iter().map(|_| Output { name: String::new(), value: Expr::Opaque });
+        outputs.extend(renamed);
         outputs
     }
 
     fn insert(&mut self, insert: &InsertStmt) -> Statement {
         let mut write = self.write(insert.relation.as_ref(), vec![Action::SqlInsert]);
         write.with = self.with(insert.with_clause.as_ref());
+        for node in &insert.cols {
+            match &node.node {
+                // A part of a column is put beside what stands there.
+                Some(NodeEnum::ResTarget(target)) => write.columns.push(target.name.clone()),
+                _ => return Statement::Opaque,
+            }
+        }
         if let Some(source) = insert.select_stmt.as_deref() {
             match self.query_node(source) {
                 Some(query) => write.inserted = Some(Box::new(query)),
@@ -262,16 +283,15 @@ impl Lowering {
             }
         }
         if let Some(conflict) = insert.on_conflict_clause.as_deref() {
+            write.conflict = true;
             if let Some(infer) = conflict.infer.as_deref() {
                 write.uses.extend(self.exprs(&infer.index_elems));
                 write.uses.extend(self.optional(infer.where_clause.as_ref()));
             }
             if conflict.action() == OnConflictAction::OnconflictUpdate {
                 write.upsert = true;
-                write.assigned = self.exprs(&conflict.target_list);
-                write.uses.extend(self.optional(conflict.where_clause.as_ref()));
-                // The row that was not inserted.
-                write.sources.push(Source::Function { alias: "excluded".to_owned(), calls: Vec::new() });
+                write.assigned = self.assignments(&conflict.target_list);
+                write.predicate = self.optional(conflict.where_clause.as_ref());
             }
         }
         write.returning = self.returning(insert.returning_clause.as_ref());
@@ -281,12 +301,11 @@ impl Lowering {
     fn merge(&mut self, merge: &MergeStmt) -> Statement {
         let mut write = self.write(merge.relation.as_ref(), Vec::new());
         write.with = self.with(merge.with_clause.as_ref());
-        if let Some(source) = merge.source_relation.as_deref() {
-            self.source(source, &mut write.sources, &mut write.uses, &mut false);
-        }
+        write.sources = merge.source_relation.as_deref().map(|source| self.source(source)).into_iter().collect();
         write.uses.extend(self.optional(merge.join_condition.as_ref()));
         for node in &merge.merge_when_clauses {
             let Some(NodeEnum::MergeWhenClause(when)) = &node.node else { return Statement::Opaque };
+            write.uses.extend(self.optional(when.condition.as_ref()));
             let action = match when.command_type() {
                 CmdType::CmdInsert => Action::SqlInsert,
                 CmdType::CmdUpdate => Action::SqlUpdate,
@@ -297,9 +316,19 @@ impl Lowering {
             if !write.actions.contains(&action) {
                 write.actions.push(action);
             }
-            write.uses.extend(self.optional(when.condition.as_ref()));
-            write.assigned.extend(self.exprs(&when.target_list));
-            write.assigned.extend(self.exprs(&when.values));
+            if action == Action::SqlInsert {
+                // The columns stand in the one list, their values in the other.
+                let names = when.target_list.iter().map(|node| match &node.node {
+                    Some(NodeEnum::ResTarget(target)) if target.indirection.is_empty() => Some(target.name.clone()),
+                    _ => None,
+                });
+                let mut names = names.collect::<Vec<_>>().into_iter();
+                let values = self.exprs(&when.values);
+                let assigned = values.into_iter().map(|value| Assignment { column: names.next().flatten(), value });
+                write.assigned.extend(assigned);
+            } else {
+                write.assigned.extend(self.assignments(&when.target_list));
+            }
         }
         write.returning = self.returning(merge.returning_clause.as_ref());
         Statement::Write(Box::new(write))
@@ -310,19 +339,17 @@ impl Lowering {
             // What it reads or writes on the server's side can be anything: it is decided as that.
             let table = copy.relation.as_ref().map(table);
             let action = if copy.is_from { Action::SqlInsert } else { Action::SqlRead };
-            let mut effects = vec![(Action::SqlFile, On::Resource)];
-            effects.extend(table.map(|table| (action, On::Table(table))));
+            let mut effects = vec![(Action::SqlFile, Target::Resource)];
+            effects.extend(table.map(|table| (action, Target::Table(table))));
             let inner = copy.query.as_deref().map(|query| Box::new(self.statement(query)));
-            return Statement::Act(Act { effects, inner, keeps: true, ..Act::default() });
-        }
-        if copy.where_clause.is_some() && !copy.is_from {
-            return Statement::Opaque;
+            return Statement::Act(Act { effects, inner, becomes: Inner::Kept, ..Act::default() });
         }
         Statement::Copy {
             table: copy.relation.as_ref().map(table),
             columns: strings(&copy.attlist),
             query: copy.query.as_deref().map(|query| Box::new(self.statement(query))),
             from_client: copy.is_from,
+            predicate: self.optional(copy.where_clause.as_ref()),
         }
     }
 
@@ -331,17 +358,18 @@ impl Lowering {
         let inner = inner.map_or(Statement::Opaque, |inner| self.statement(inner));
         Statement::Act(Act {
             inner: Some(Box::new(inner)),
+            becomes: Inner::Named,
             changes: Changes::NAMES,
-            ..act(Action::SqlSession, On::Resource)
+            ..act(Action::SqlSession, Target::Resource)
         })
     }
 
     /// A statement that keeps the rows of another.
-    fn keeping(&mut self, on: On, inner: Option<&Node>) -> Statement {
+    fn keeping(&mut self, on: Target, inner: Option<&Node>) -> Statement {
         let inner = inner.map_or(Statement::Opaque, |inner| self.statement(inner));
         Statement::Act(Act {
             inner: Some(Box::new(inner)),
-            keeps: true,
+            becomes: Inner::Kept,
             changes: Changes::CATALOG,
             ..act(Action::SqlCreate, on)
         })
@@ -360,7 +388,7 @@ fn set_variable(set: &VariableSetStmt) -> Statement {
     // RESET ALL names none.
     let matters = name.is_empty() || NAMING.contains(&name.as_str()) || LEXICAL.contains(&name.as_str());
     let changes = if matters { Changes::SETTINGS } else { Changes::default() };
-    Statement::Act(Act { changes, ..act(action, On::Resource) })
+    Statement::Act(Act { changes, ..act(action, Target::Resource) })
 }
 
 fn alter_table(alter: &AlterTableStmt) -> Statement {
@@ -379,7 +407,7 @@ fn alter_table(alter: &AlterTableStmt) -> Statement {
         effects.push((Action::SqlDrop, on));
     }
     if owner {
-        effects.push((Action::SqlPrivilege, On::Resource));
+        effects.push((Action::SqlPrivilege, Target::Resource));
     }
     Statement::Act(Act { effects, changes: Changes::CATALOG, ..Act::default() })
 }
@@ -401,9 +429,9 @@ fn drop_objects(drop: &DropStmt) -> Statement {
             | ObjectType::ObjectAggregate
     );
     let on = |node: &Node| match &node.node {
-        Some(NodeEnum::List(list)) if relation => On::Table(named(&strings(&list.items))),
-        Some(NodeEnum::ObjectWithArgs(object)) if function => On::Function(strings(&object.objname)),
-        _ => On::Resource,
+        Some(NodeEnum::List(list)) if relation => Target::Table(named(&strings(&list.items))),
+        Some(NodeEnum::ObjectWithArgs(object)) if function => Target::Function(strings(&object.objname)),
+        _ => Target::Resource,
     };
     let effects = drop.objects.iter().map(|node| (Action::SqlDrop, on(node))).collect();
     Statement::Act(Act { effects, changes: Changes::CATALOG, ..Act::default() })

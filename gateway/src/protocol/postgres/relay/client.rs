@@ -75,6 +75,13 @@ impl Relay {
             if !self.skipping && self.is_uncertain(head) {
                 return Ok(());
             }
+            if self.copy_in == CopyIn::Open && !matches!(head.tag, b'c' | b'f' | b'S' | b'H' | b'X') {
+                // The client does not know of the COPY: it is ended as a client would, and the message waits for that.
+                let out = &mut self.server.output;
+                frame(out, b'f', |body| put_text(body, "another message came where COPY data was due"));
+                self.copy_in = CopyIn::Ended;
+                return Ok(());
+            }
             let message = split(&mut self.client.input, head);
             self.message(head, message)?;
         }
@@ -145,7 +152,8 @@ impl Relay {
             }
         }
         if self.copy_in == CopyIn::Open {
-            return self.in_copy(head.tag, &message);
+            self.in_copy(head.tag, &message);
+            return Ok(());
         }
         let owed = match head.tag {
             b'Q' => return self.query(&message),
@@ -182,7 +190,7 @@ impl Relay {
     }
 
     /// A message while the server takes COPY data.
-    fn in_copy(&mut self, tag: u8, message: &[u8]) -> Result<(), RelayError> {
+    fn in_copy(&mut self, tag: u8, message: &[u8]) {
         match tag {
             b'c' | b'f' => {
                 // After a text's data another of its statements may ask for more.
@@ -193,14 +201,12 @@ impl Relay {
             // The server ignores both, unless its COPY has failed already: then a Sync is what it waits for.
             b'S' => {
                 self.early_sync = true;
-                return Ok(());
+                return;
             }
-            b'H' => return Ok(()),
-            b'X' => self.terminated = true,
-            _ => return Err(RelayError::Client(Malformed("another message where COPY data was due"))),
+            b'H' => return,
+            _ => self.terminated = tag == b'X',
         }
         self.server.output.extend_from_slice(message);
-        Ok(())
     }
 
     fn forward(&mut self, message: &[u8], owed: Owed) {
@@ -239,6 +245,7 @@ impl Relay {
             plan,
             candour,
             outcome: Outcome::default(),
+            statement: 0,
             copies_in: prepared.analysis.copies_in,
             answered: false,
             changes: Changes {

@@ -87,7 +87,7 @@ enum CopyIn {
     Asked,
     /// The server takes data.
     Open,
-    /// The data's end is on its way, and the text may have another COPY in it: as `Asked`.
+    /// The data's end is on its way, and what the server makes of it is not known yet: as `Asked`.
     Ended,
 }
 

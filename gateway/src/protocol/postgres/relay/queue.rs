@@ -22,6 +22,8 @@ pub(super) struct Running {
     pub(super) plan: Arc<Plan>,
     pub(super) candour: Candour,
     pub(super) outcome: Outcome,
+    /// How many of its statements have been answered.
+    pub(super) statement: usize,
     /// Whether the server may ask for COPY data.
     pub(super) copies_in: bool,
     /// Whether the server has said how it ended, or at least one of its statements.

@@ -15,10 +15,10 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Reads a RowDescription under a plan.
-    pub(super) fn describe(frame: &[u8], plan: &Plan) -> Result<Self, Malformed> {
+    /// Reads a RowDescription under a plan, of the statement with that number in its text; and whether both agree.
+    pub(super) fn describe(frame: &[u8], plan: &Plan, statement: usize) -> Result<(Self, bool), Malformed> {
         let mut fields = Fields::of(frame);
-        let mut columns = Vec::new();
+        let (mut types, mut origins) = (Vec::new(), Vec::new());
         for _ in 0..fields.u16()? {
             fields.text()?;
             let origin = Origin { table: fields.u32()?, column: fields.i16()? };
@@ -26,10 +26,12 @@ impl Columns {
             fields.i16()?;
             fields.u32()?;
             fields.i16()?;
-            columns.push((type_oid, mask(plan, origin)));
+            types.push(type_oid);
+            origins.push(origin);
         }
-        let any = columns.iter().any(|(_, mask)| mask.is_some());
-        Ok(Columns { columns, any })
+        let (masks, agree) = plan.masks(statement, &origins);
+        let any = masks.iter().any(Option::is_some);
+        Ok((Columns { columns: types.into_iter().zip(masks).collect(), any }, agree))
     }
 
     /// Whether rows pass as they are.
@@ -82,22 +84,13 @@ pub(super) fn set_length(out: &mut BytesMut, start: usize) {
     }
 }
 
-fn mask(plan: &Plan, origin: Origin) -> Option<Mask> {
-    let Plan::Columns(columns) = plan else { return None };
-    let named = columns.masked.get(&origin).copied();
-    let known = columns.harmless.get(&origin.table).is_some_and(|last| (1..=*last).contains(&origin.column));
-    if named.is_some() || known {
-        return named;
-    }
-    columns.elsewhere
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
     use std::sync::Arc;
 
     use super::*;
+    use crate::mask::{Answer, Masking};
 
     fn described(origins: &[(u32, i16)]) -> Vec<u8> {
         let mut frame = BytesMut::from(&b"T\0\0\0\0"[..]);
@@ -128,23 +121,23 @@ mod tests {
     }
 
     fn plan() -> Plan {
-        Plan::Columns(crate::mask::Columns {
-            masked: HashMap::from([(Origin { table: 9, column: 2 }, Mask::Partial)]),
-            harmless: Arc::new(HashMap::from([(9, 2)])),
-            elsewhere: Some(Mask::Redact),
+        Plan::Masked(Masking {
+            answers: vec![Answer::Columns(vec![None, Some(Mask::Partial), Some(Mask::Redact)])],
+            origins: Arc::new(HashMap::from([(Origin { table: 9, column: 2 }, Mask::Partial)])),
         })
     }
 
     #[test]
-    fn columns_are_masked_by_where_they_come_from() {
-        let columns = Columns::describe(&described(&[(9, 1), (9, 2), (0, 0), (8, 1), (9, 3)]), &plan()).unwrap();
+    fn columns_are_masked_by_place() {
+        let (columns, agree) = Columns::describe(&described(&[(9, 1), (9, 2), (0, 0)]), &plan(), 0).unwrap();
+        assert!(agree);
         let mut out = BytesMut::new();
-        let values = [Some("id"), Some("123-45-6789"), Some("sum"), Some("view"), Some("added since")];
+        let values = [Some("id"), Some("123-45-6789"), Some("sum")];
         let masked = columns.mask(&row(&values), &Masker::new([0; 32]), &mut out).unwrap();
-        assert_eq!(masked, 4);
-        let expected = [Some("id"), Some("*******6789"), Some("[redacted]"), Some("[redacted]"), Some("[redacted]")];
-        assert_eq!(&out[..], &row(&expected)[..]);
+        assert_eq!(masked, 2);
+        assert_eq!(&out[..], &row(&[Some("id"), Some("*******6789"), Some("[redacted]")])[..]);
         assert!(columns.mask(&row(&[None]), &Masker::new([0; 32]), &mut out).is_err());
-        assert!(Columns::describe(&described(&[(9, 1)]), &plan()).unwrap().pass());
+        let (columns, agree) = Columns::describe(&described(&[(9, 1)]), &plan(), 0).unwrap();
+        assert!(!agree && !columns.pass(), "another number of columns is redacted");
     }
 }

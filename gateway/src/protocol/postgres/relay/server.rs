@@ -148,20 +148,32 @@ impl Relay {
     fn row_description(&mut self, message: &[u8]) -> Result<(), RelayError> {
         match (self.queue.owed.front(), self.queue.owed.get(1)) {
             (Some(Owed::Columns), Some(Owed::Execute(running))) => {
-                let columns = Columns::describe(message, &running.plan).map_err(RelayError::Server)?;
+                let (columns, agree) = Columns::describe(message, &running.plan, 0).map_err(RelayError::Server)?;
                 self.queue.columns = Some(columns);
                 self.queue.owed.pop_front();
+                self.agreed(agree);
                 return Ok(());
             }
             (Some(Owed::Describe), _) => drop(self.queue.owed.pop_front()),
             (Some(Owed::Query(running)), _) => {
-                let columns = Columns::describe(message, &running.plan).map_err(RelayError::Server)?;
+                let (columns, agree) =
+                    Columns::describe(message, &running.plan, running.statement).map_err(RelayError::Server)?;
                 self.queue.columns = Some(columns);
+                self.agreed(agree);
             }
             _ => return Err(UNASKED),
         }
         self.client.output.extend_from_slice(message);
         Ok(())
+    }
+
+    /// Notes where a description of rows and the analysis of their statement disagree: the stricter of both holds.
+    fn agreed(&mut self, agree: bool) {
+        if !agree {
+            let what = "the server described other columns than the statement was read to have; what may be sensitive is redacted";
+            tracing::warn!(session = %self.session.id, "{what}");
+            self.session.guard.note(what);
+        }
     }
 
     fn completed(&mut self, tag: u8, message: &[u8]) -> Result<(), RelayError> {
@@ -171,6 +183,7 @@ impl Relay {
         match self.queue.owed.front_mut() {
             Some(Owed::Query(running)) => {
                 (running.outcome.tag, running.answered) = (words, true);
+                running.statement = running.statement.saturating_add(1);
                 if running.copies_in {
                     // Another statement of the text may ask for data.
                     self.copy_in = CopyIn::Asked;

@@ -1,0 +1,464 @@
+//! Expressions: what a value is made of, and what its computation tells.
+
+use super::graph::Node;
+use super::scope::{Column, Found, Rows, Scope};
+use super::{Equality, Walk};
+use crate::access::{Action, ColumnName, Name, Tags};
+use crate::sql::builtin::{self, Class};
+use crate::sql::form::{Constant, Expr, Quantity, Subquery};
+use crate::sql::predicate::{MAX_LIST, equality, is_equals, is_value};
+
+/// `text` (`pg_type.dat`).
+pub(super) const TEXT: u32 = 25;
+
+/// `unknown`: what a literal is until it stands beside something else.
+const UNKNOWN: u32 = 705;
+
+/// A value.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Value {
+    /// What it is made of.
+    pub(super) nodes: Vec<Node>,
+    /// Whether it is the only one of them, unchanged.
+    pub(super) exact: bool,
+    /// Whether computing it can fail, or depends on more than one row: that it was computed tells something.
+    pub(super) fails: bool,
+    /// Its type's OID, where it is known.
+    pub(super) of: Option<u32>,
+    /// The columns of the row that it is.
+    pub(super) row: Option<Rows>,
+}
+
+impl Value {
+    fn constant(of: Option<u32>) -> Self {
+        Value { of, ..Value::default() }
+    }
+
+    /// Of these, computed.
+    pub(super) fn computed(parts: impl IntoIterator<Item = Value>) -> Self {
+        let mut value = Value::default();
+        for part in parts {
+            value.fails |= part.fails;
+            value.nodes.extend(part.nodes);
+        }
+        value
+    }
+
+    /// As one that can fail.
+    pub(super) fn failing(self) -> Self {
+        Value { fails: true, ..self }
+    }
+
+    fn typed(self, of: Option<u32>) -> Self {
+        Value { of, ..self }
+    }
+}
+
+impl Walk<'_> {
+    /// A value as one node.
+    pub(super) fn node(&mut self, value: &Value) -> Node {
+        match (value.exact, value.nodes.as_slice()) {
+            (true, [node]) => self.graph.same(*node),
+            _ => self.graph.derived(value.nodes.clone()),
+        }
+    }
+
+    /// An expression whose value only decides.
+    pub(super) fn used(&mut self, expr: &Expr, scope: &Scope<'_>) {
+        let value = self.expr(expr, scope);
+        self.filter(value.nodes);
+    }
+
+    /// A condition; what it is made of.
+    pub(super) fn predicate(&mut self, expr: &Expr, scope: &Scope<'_>) -> Vec<Node> {
+        if !self.step() {
+            return Vec::new();
+        }
+        match expr {
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().flat_map(|part| self.predicate(part, scope)).collect(),
+            Expr::Not(part) => self.predicate(part, scope),
+            _ => {
+                let nodes = self.compared(expr, scope);
+                self.graph.tie(&nodes);
+                nodes
+            }
+        }
+    }
+
+    /// One comparison of a condition, or anything else that is true or false; what it is made of.
+    fn compared(&mut self, expr: &Expr, scope: &Scope<'_>) -> Vec<Node> {
+        let builtin = !self.catalog.operators_named("=").any(|_| true);
+        let Some((left, right)) = equality(expr).filter(|_| builtin) else {
+            let value = self.expr(expr, scope);
+            self.filter(value.nodes.clone());
+            return value.nodes;
+        };
+        let short = |other: &Expr| match other {
+            Expr::List(values) => values.len() <= MAX_LIST,
+            _ => true,
+        };
+        let (one, other) = (self.expr(left, scope), self.expr(right, scope));
+        let bare = |expr: &Expr, value: &Value| match (expr, value.nodes.as_slice()) {
+            (Expr::Column(_), [node]) if value.exact => Some(*node),
+            _ => None,
+        };
+        let value = |expr: &Expr, value: &Value| is_value(expr) && value.nodes.is_empty() && short(expr);
+        match (bare(left, &one), bare(right, &other)) {
+            (Some(a), Some(b)) => {
+                self.filters.push((a, Equality::With(b)));
+                self.filters.push((b, Equality::With(a)));
+            }
+            (Some(a), None) if value(right, &other) => self.filters.push((a, Equality::Yes)),
+            (None, Some(b)) if value(left, &one) => self.filters.push((b, Equality::Yes)),
+            _ => {
+                self.filter(one.nodes.clone());
+                self.filter(other.nodes.clone());
+            }
+        }
+        [one.nodes, other.nodes].concat()
+    }
+
+    /// The value of an expression. What it tells by failing is a filter.
+    pub(super) fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
+        if !self.step() {
+            return Value::default();
+        }
+        match expr {
+            Expr::Constant(constant) => Value::constant(match constant {
+                Constant::Text | Constant::Null => Some(UNKNOWN),
+                Constant::Bool => Some(16),
+                Constant::Number | Constant::Other => None,
+            }),
+            Expr::Ordinal(_) => Value::default(),
+            Expr::Parameter(number) => self.parameter(*number, scope),
+            Expr::Column(path) => self.column(path, scope),
+            Expr::Star(path) => self.star(path, scope),
+            Expr::Call(call) => self.call(call, scope),
+            Expr::Operator { name, left, right, quantity } => {
+                self.operator(name, left.as_deref(), right, *quantity, scope)
+            }
+            // Which of them is computed is the server's choice.
+            Expr::And(parts) | Expr::Or(parts) => {
+                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                self.lazy(values)
+            }
+            Expr::Not(part) => Value { exact: false, ..self.expr(part, scope) },
+            Expr::Cast { value, to } => self.cast(value, to, scope),
+            Expr::Case { subject, conditions, values } => self.case(subject.as_deref(), conditions, values, scope),
+            Expr::Coalesce(parts) => {
+                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                let of = values.first().and_then(|value| value.of);
+                self.lazy(values).typed(of)
+            }
+            Expr::Total(parts) => {
+                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                Value::computed(values)
+            }
+            Expr::List(parts) => {
+                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                let of = values.first().and_then(|value| value.of);
+                let of = of.filter(|of| values.iter().all(|value| value.of.is_none_or(|other| other == *of)));
+                Value::computed(values).typed(of)
+            }
+            Expr::Field { row, field } => self.field(row, field.as_deref(), scope),
+            Expr::Computed(parts) => {
+                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                let value = Value::computed(values).failing();
+                self.filter(value.nodes.clone());
+                value
+            }
+            Expr::Query { query, kind } => self.subquery(query, kind, scope),
+            Expr::Opaque => self.opaque(),
+        }
+    }
+
+    /// A value that nobody knows anything of, of a construct that nobody knows either.
+    fn opaque(&mut self) -> Value {
+        self.unknown();
+        let node = self.graph.unknown(Vec::new());
+        Value { nodes: vec![node], fails: true, ..Value::default() }
+    }
+
+    /// Values of which the server computes as many as it needs: where one can fail, whether it does tells of the others.
+    fn lazy(&mut self, values: Vec<Value>) -> Value {
+        let value = Value::computed(values);
+        if value.fails {
+            self.filter(value.nodes.clone());
+        }
+        value
+    }
+
+    fn case(&mut self, subject: Option<&Expr>, conditions: &[Expr], values: &[Expr], scope: &Scope<'_>) -> Value {
+        let subject = subject.map(|subject| (subject, self.expr(subject, scope)));
+        let mut nodes = Vec::new();
+        for condition in conditions {
+            let Some((of, subject)) = &subject else {
+                nodes.extend(self.predicate(condition, scope));
+                continue;
+            };
+            let value = self.expr(condition, scope);
+            let builtin = !self.catalog.operators_named("=").any(|_| true);
+            match (of, subject.nodes.as_slice()) {
+                (Expr::Column(_), [node]) if subject.exact && builtin && is_value(condition) => {
+                    self.filters.push((*node, Equality::Yes));
+                }
+                _ => {
+                    self.filter(subject.nodes.clone());
+                    self.filter(value.nodes.clone());
+                }
+            }
+            nodes.extend(subject.nodes.iter().chain(&value.nodes));
+        }
+        let values: Vec<Value> = values.iter().map(|value| self.expr(value, scope)).collect();
+        let of = values.iter().find_map(|value| value.of);
+        let mut value = self.lazy(values).typed(of);
+        if value.fails {
+            self.filter(nodes.clone());
+        }
+        value.fails |= !conditions.is_empty();
+        value.nodes.extend(nodes);
+        value
+    }
+
+    fn parameter(&mut self, number: usize, scope: &Scope<'_>) -> Value {
+        let bound = number.checked_sub(1).and_then(|at| scope.arguments.get(at));
+        match bound {
+            Some(argument) => Value { nodes: vec![argument.node], exact: true, of: argument.of, ..Value::default() },
+            None => Value::constant(Some(UNKNOWN)),
+        }
+    }
+
+    fn column(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
+        match scope.find(path) {
+            Found::Columns(columns) => match columns.as_slice() {
+                [Column { node, of, .. }] => Value { nodes: vec![*node], exact: true, of: *of, ..Value::default() },
+                // The server calls it ambiguous, or sees one that this scope cannot tell.
+                several => Value { nodes: several.iter().map(|column| column.node).collect(), ..Value::default() },
+            },
+            Found::Unresolved(table, name) => {
+                let node = self.unresolved_column(&table, &name);
+                Value { nodes: vec![node], exact: true, ..Value::default() }
+            }
+            Found::Open(node) => Value { nodes: vec![node], ..Value::default() },
+            Found::Row(rows) => self.row(rows),
+            // `t.f` is `f(t)`.
+            Found::NoColumn(rows) => {
+                let row = self.row(rows);
+                let name = path.last().cloned().unwrap_or_default();
+                self.called(&[name], vec![row], &[], false, scope)
+            }
+            Found::System => Value::default(),
+            Found::Nowhere => match path {
+                // `(row).field` of a column of a composite type.
+                [row, _] if !matches!(scope.find(std::slice::from_ref(row)), Found::Nowhere) => {
+                    let value = self.column(std::slice::from_ref(row), scope);
+                    Value { exact: false, row: None, ..value }
+                }
+                _ => self.opaque(),
+            },
+        }
+    }
+
+    /// A column of a relation that the catalog does not have: it may hold anything.
+    fn unresolved_column(&mut self, table: &crate::sql::form::Table, column: &str) -> Node {
+        let (table, _) = self.table(table);
+        let name = ColumnName { table: (*table).clone(), column: Name::from(column) };
+        let anything = self.graph.unknown(Vec::new());
+        self.graph.column(&name.into(), &Tags::default(), Some(anything))
+    }
+
+    fn row(&mut self, rows: Rows) -> Value {
+        let nodes = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
+        Value { nodes, row: Some(rows), ..Value::default() }
+    }
+
+    fn star(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
+        let rows: Vec<Rows> = if path.is_empty() {
+            scope.bare().map(|item| item.rows.clone()).collect()
+        } else {
+            scope.named(path).map(|item| item.rows.clone()).into_iter().collect()
+        };
+        if rows.is_empty() && !path.is_empty() {
+            return self.column(path, scope);
+        }
+        let values: Vec<Value> = rows.into_iter().map(|rows| self.row(rows)).collect();
+        Value::computed(values)
+    }
+
+    fn field(&mut self, row: &Expr, field: Option<&str>, scope: &Scope<'_>) -> Value {
+        let value = self.expr(row, scope);
+        match (&value.row, field) {
+            (Some(rows), Some(field)) => match rows.columns.iter().find(|column| column.name == field) {
+                Some(column) => Value {
+                    nodes: vec![column.node],
+                    exact: true,
+                    of: column.of,
+                    fails: value.fails,
+                    ..Value::default()
+                },
+                None => Value { exact: false, row: None, ..value },
+            },
+            (Some(_), None) => value,
+            (None, _) => Value { exact: false, row: None, of: None, ..value },
+        }
+    }
+
+    fn operator(
+        &mut self,
+        name: &[String],
+        left: Option<&Expr>,
+        right: &Expr,
+        quantity: Quantity,
+        scope: &Scope<'_>,
+    ) -> Value {
+        let left = left.map(|left| self.expr(left, scope));
+        let right = self.expr(right, scope);
+        let symbol = name.last().map(String::as_str).unwrap_or_default();
+        let own: Vec<u32> = self.catalog.operators_named(symbol).map(|operator| operator.function).collect();
+        let system = name.len() == 1 || name.first().is_some_and(|schema| schema == "pg_catalog");
+        let (a, b) = (left.as_ref().and_then(|left| left.of), right.of);
+        // Of a list or an array its elements are compared: of the type that they are compared with.
+        let element = if quantity == Quantity::One { b } else { a };
+        // The values of GREATEST and BETWEEN are compared with each other.
+        let class =
+            if system { builtin::operator(symbol, if left.is_some() { a } else { b }, element.or(b)) } else { None };
+        let total = match &class {
+            Some(Class::Total(positions)) => {
+                let operands: Vec<&Value> = left.iter().chain([&right]).collect();
+                self.may_hold(*positions, &operands)
+            }
+            _ => false,
+        };
+        let of = if matches!(symbol, "||") {
+            a.or(b)
+        } else if is_comparison(symbol) {
+            Some(16)
+        } else {
+            None
+        };
+        let mut value = Value::computed(left.into_iter().chain([right])).typed(of);
+        if !own.is_empty() && !name.first().is_some_and(|schema| schema == "pg_catalog" && name.len() > 1) {
+            // Which of them the server takes depends on types.
+            for function in own {
+                self.execute(function);
+            }
+            let node = self.graph.unknown(value.nodes.clone());
+            value.nodes.push(node);
+        } else if class.is_none() {
+            self.unknown();
+        }
+        if !total {
+            self.filter(value.nodes.clone());
+            value.fails = true;
+        }
+        value
+    }
+
+    /// Whether arguments that may be sensitive are where no value makes the computation fail.
+    pub(super) fn may_hold(&self, positions: builtin::Positions, arguments: &[&Value]) -> bool {
+        let held = || arguments.iter().enumerate().filter(|(_, argument)| !argument.nodes.is_empty());
+        // What grows is bounded where nothing in it has grown before.
+        let plain = |argument: &Value| argument.nodes.iter().all(|node| !self.graph.exact(*node).is_empty());
+        let short =
+            !positions.grows() || held().count() < 2 || held().all(|(_, argument)| argument.exact && plain(argument));
+        // A column's collation is not known, and under some of them it fails.
+        short
+            && (!positions.collates() || held().next().is_none())
+            && held().all(|(at, _)| positions.may_be_sensitive(at))
+    }
+
+    fn cast(&mut self, value: &Expr, to: &[String], scope: &Scope<'_>) -> Value {
+        let value = self.expr(value, scope);
+        let target = match to {
+            [name] => builtin::type_oid(name),
+            _ => None,
+        };
+        let shadowed = match to {
+            [name] => self.path.iter().find_map(|schema| self.catalog.type_named(schema, name)),
+            [schema, name] => self.catalog.type_named(schema, name),
+            _ => None,
+        };
+        let Some(target) = target else {
+            if let Some(of) = shadowed {
+                let functions = [of.input, of.output];
+                let checks = of.checks.clone();
+                for function in functions {
+                    if self.catalog.function(function).is_some() {
+                        self.execute(function);
+                    }
+                }
+                for check in &checks {
+                    self.code(check);
+                }
+                let own: Vec<u32> =
+                    self.catalog.casts.iter().filter(|c| c.target == of.oid).map(|c| c.function).collect();
+                own.into_iter().filter(|function| *function != 0).for_each(|function| self.execute(function));
+            }
+            self.filter(value.nodes.clone());
+            return Value { exact: false, row: None, fails: true, ..value };
+        };
+        if let Some(cast) = value.of.and_then(|of| self.catalog.cast(of, target))
+            && cast.function != 0
+        {
+            let function = cast.function;
+            self.execute(function);
+        }
+        // Of a literal the text alone decides.
+        if value.nodes.is_empty() {
+            return Value { fails: true, ..Value::constant(Some(target)) };
+        }
+        match builtin::cast(value.of, target) {
+            Class::Total(_) => {
+                let exact = value.exact && value.of == Some(target);
+                Value { exact, row: None, of: Some(target), ..value }
+            }
+            _ => {
+                self.filter(value.nodes.clone());
+                Value { exact: false, row: None, fails: true, of: Some(target), ..value }
+            }
+        }
+    }
+
+    fn subquery(&mut self, query: &crate::sql::form::Query, kind: &Subquery, scope: &Scope<'_>) -> Value {
+        let rows = self.query(query, scope);
+        let nodes: Vec<Node> = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
+        match kind {
+            // Whether there is a row is what its conditions decide, and they are filters.
+            Subquery::Exists => Value { fails: true, of: Some(16), ..Value::default() },
+            Subquery::Scalar => match (rows.columns.as_slice(), rows.open) {
+                ([column], None) => Value { nodes, exact: true, fails: true, of: column.of, ..Value::default() },
+                _ => Value { nodes, fails: true, ..Value::default() },
+            },
+            Subquery::Array => Value { nodes, fails: true, ..Value::default() },
+            Subquery::Compared { test, operator } => {
+                let test = test.as_deref().map(|test| self.expr(test, scope)).unwrap_or_default();
+                if !is_equals(operator) && builtin::operator(operator.last().map_or("", |o| o), None, None).is_none() {
+                    self.unknown();
+                }
+                let own: Vec<u32> = operator
+                    .last()
+                    .map(|name| self.catalog.operators_named(name).map(|operator| operator.function).collect())
+                    .unwrap_or_default();
+                own.into_iter().for_each(|function| self.execute(function));
+                let all = [test.nodes, nodes].concat();
+                self.filter(all.clone());
+                self.graph.tie(&all);
+                Value { nodes: all, fails: true, of: Some(16), ..Value::default() }
+            }
+        }
+    }
+
+    /// Runs code of the database's own.
+    pub(super) fn execute(&mut self, function: u32) {
+        let known = self.catalog.function(function);
+        let (object, tags) = match known {
+            Some(known) => (self.function_name(Name::clone(&known.schema), &known.name), known.tags.clone()),
+            None => (self.function_name("pg_catalog".into(), &format!("oid:{function}")), Tags::default()),
+        };
+        self.effect(Action::SqlExecute, object, tags, crate::access::Facts::default());
+    }
+}
+
+fn is_comparison(symbol: &str) -> bool {
+    matches!(symbol, "=" | "<>" | "!=" | "<" | "<=" | ">" | ">=" | "~~" | "!~~" | "~~*" | "!~~*")
+}

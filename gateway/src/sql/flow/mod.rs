@@ -1,0 +1,378 @@
+//! From the relational form to actions on objects, and to where each value of a result comes from.
+//!
+//! The answer is never too small. A value that comes out is read; whatever decides something is a filter: predicates,
+//! order, groups, and every function or operator that is not known to be total, for its failure tells something. A name
+//! that the catalog does not resolve is an effect on that name, and its value may be anything.
+
+mod code;
+mod expr;
+mod graph;
+mod query;
+mod relation;
+mod scope;
+mod statement;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use self::graph::{Graph, Node, Reach, Source};
+use super::form::{Act, Statement, Table};
+use super::postgres::Program;
+use super::{Analysis, Catalog, Changes, Lineage, Outputs, Settings, builtin};
+use crate::access::{Action, ColumnName, Effect, Facts, FunctionName, Name, Object, TableName, Tags};
+
+/// How much of a statement, and of what it calls and reads through, is followed before it counts as unknown.
+const MAX_STEPS: usize = 200_000;
+
+/// How deep views and functions are followed.
+const MAX_DEPTH: usize = 24;
+
+/// An analysis, but for where its literals are.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) analysis: Analysis,
+    /// Whether its literals may meet something sensitive.
+    pub(super) literals_sensitive: bool,
+}
+
+/// What a text does that cannot be read.
+pub(super) fn unreadable(text: &[u8]) -> Told {
+    let hash = blake3::hash(text).to_hex();
+    let effect =
+        Effect { action: Action::SqlUnknown, object: Object::Resource, tags: Tags::default(), facts: Facts::default() };
+    let analysis = Analysis {
+        fingerprint: hash.as_str().get(..16).unwrap_or_default().into(),
+        changes: Changes::ALL,
+        copies_in: true,
+        ..Analysis::of_operation(effect)
+    };
+    Told { analysis, literals_sensitive: true }
+}
+
+/// What a program does in a session with these settings on this database.
+pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) -> Told {
+    let path = settings.search_path.as_deref().unwrap_or(&catalog.search_path);
+    let mut walk = Walk::new(catalog, path);
+    for statement in &program.statements {
+        // A search path that this very text changes is not the one its names are looked up by.
+        if walk.changes.settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
+            walk.unknown();
+        }
+        let shown = walk.statement(statement, &scope::Scope::default());
+        walk.results.push(shown);
+    }
+    if walk.unresolved && !catalog.complete {
+        // Nothing is known of what the names stand for: no rule on an object could be told to match.
+        walk.unknown();
+    }
+    if program.statements.is_empty() {
+        walk.plain(Action::SqlSession, Object::Resource);
+    }
+    walk.finish(program)
+}
+
+/// What a statement answers with.
+#[derive(Debug)]
+enum Shown {
+    /// No rows.
+    Nothing,
+    /// Rows of these columns.
+    Rows(scope::Rows),
+    /// Rows that an earlier statement's cursor was opened for.
+    Fetched,
+    /// Rows of which nothing is known.
+    Unknown,
+    /// A stream of these columns.
+    Stream(scope::Rows),
+}
+
+/// When a use of a column as a filter counts as an equality.
+#[derive(Clone, Copy, Debug)]
+enum Equality {
+    No,
+    Yes,
+    /// If the other side has at least its tags.
+    With(Node),
+}
+
+struct Walk<'a> {
+    catalog: &'a Catalog,
+    /// Where names are looked up: a view's are looked up elsewhere.
+    path: Vec<Name>,
+    /// Where the session's own text looks them up.
+    session_path: Vec<Name>,
+    effects: BTreeMap<(Action, Object), (Tags, Facts)>,
+    graph: Graph,
+    filters: Vec<(Node, Equality)>,
+    /// Values that are put where others find them: the column or table, and its own node where it is a column.
+    flows: Vec<(Object, Option<Node>, Node)>,
+    /// Values that volatile functions get.
+    leaks: Vec<Node>,
+    results: Vec<Shown>,
+    /// The rows of statements that later commands get by name.
+    named: Vec<scope::Rows>,
+    /// What rules answer with in the place of the write that they replace.
+    ruled: Vec<Node>,
+    /// Whether a name was used that the catalog does not have.
+    unresolved: bool,
+    /// Whether a relation was named that has a tagged column: a literal may be meant for it.
+    touches_sensitive: bool,
+    copies_in: bool,
+    /// Whether equality counts for nothing: EXPLAIN tells how many rows it expects.
+    explained: bool,
+    changes: Changes,
+    steps: usize,
+    depth: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn new(catalog: &'a Catalog, path: &[Name]) -> Self {
+        Walk {
+            catalog,
+            path: path.to_vec(),
+            session_path: path.to_vec(),
+            effects: BTreeMap::new(),
+            graph: Graph::default(),
+            filters: Vec::new(),
+            flows: Vec::new(),
+            leaks: Vec::new(),
+            results: Vec::new(),
+            named: Vec::new(),
+            ruled: Vec::new(),
+            unresolved: false,
+            touches_sensitive: false,
+            copies_in: false,
+            explained: false,
+            changes: Changes::default(),
+            steps: 0,
+            depth: 0,
+        }
+    }
+
+    /// Counts what was looked at; `false`: it is enough, and the rest is unknown.
+    fn step(&mut self) -> bool {
+        self.steps = self.steps.saturating_add(1);
+        if self.steps == MAX_STEPS {
+            self.unknown();
+        }
+        self.steps < MAX_STEPS
+    }
+
+    fn effect(&mut self, action: Action, object: Object, tags: Tags, facts: Facts) {
+        match action {
+            Action::SqlExecute => self.changes = Changes::ALL,
+            Action::SqlUnknown => {
+                self.copies_in = true;
+                self.changes |= Changes { names: true, rules: true, transaction: true, ..Changes::default() };
+            }
+            _ => {}
+        }
+        let had = self.effects.entry((action, object)).or_insert_with(|| (tags.clone(), facts));
+        // Two uses of one object: the weaker facts hold for both.
+        had.0 = had.0.union(&tags);
+        had.1 = Facts {
+            predicate: had.1.predicate.min(facts.predicate),
+            bounded: had.1.bounded && facts.bounded,
+            equality: had.1.equality && facts.equality,
+        };
+    }
+
+    fn plain(&mut self, action: Action, object: Object) {
+        self.effect(action, object, Tags::default(), Facts::default());
+    }
+
+    fn unknown(&mut self) {
+        self.unresolved = true;
+        self.plain(Action::SqlUnknown, Object::Resource);
+    }
+
+    fn filter(&mut self, nodes: impl IntoIterator<Item = Node>) {
+        self.filters.extend(nodes.into_iter().map(|node| (node, Equality::No)));
+    }
+
+    fn finish(mut self, program: &Program) -> Told {
+        let (untied, tied) = self.graph.settle();
+        self.settle_filters(&untied);
+        self.settle_flows(&tied);
+        let results = std::mem::take(&mut self.results);
+        let named = std::mem::take(&mut self.named);
+        let named: Vec<Outputs> = named.into_iter().map(|rows| self.outputs(Shown::Rows(rows), &tied)).collect();
+        let outputs: Vec<Outputs> = results.into_iter().map(|shown| self.outputs(shown, &tied)).collect();
+        let effects: Arc<[Effect]> = self
+            .effects
+            .into_iter()
+            .map(|((action, object), (tags, facts))| Effect { action, object, tags, facts })
+            .collect();
+        let sensitive = self.catalog.any_sensitive
+            && (self.unresolved || self.touches_sensitive || effects.iter().any(|e| !e.tags.is_empty()));
+        let analysis = Analysis {
+            fingerprint: program.fingerprint.as_str().into(),
+            statements: program.statements.len(),
+            effects,
+            outputs: outputs.into(),
+            named: named.into(),
+            literals: Arc::new([]),
+            parameters: vec![sensitive; program.parameters].into(),
+            sensitive,
+            changes: self.changes,
+            copies_in: self.copies_in,
+        };
+        Told { analysis, literals_sensitive: sensitive }
+    }
+
+    fn settle_filters(&mut self, reach: &[Reach]) {
+        for (node, equality) in std::mem::take(&mut self.filters) {
+            let Some(of) = at(reach, node) else { continue };
+            for source in &of.exact {
+                let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
+                let equality = !self.explained
+                    && match equality {
+                        Equality::No => false,
+                        Equality::Yes => true,
+                        Equality::With(other) => covers(&self.graph.exact_tags(other), &tags),
+                    };
+                self.touch(Action::SqlFilter, name, tags, Facts { equality, ..Facts::default() });
+            }
+            for source in &of.derived {
+                let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
+                self.touch(Action::SqlFilter, name, tags, Facts::default());
+            }
+            if of.unknown && self.catalog.any_sensitive {
+                // What decides here may be anything: so is what it tells.
+                self.plain(Action::SqlFilter, Object::Resource);
+            }
+        }
+    }
+
+    fn settle_flows(&mut self, reach: &[Reach]) {
+        for (object, target, value) in std::mem::take(&mut self.flows) {
+            let Some(of) = at(reach, value) else { continue };
+            let own = target.map(|node| self.graph.exact_tags(node)).unwrap_or_default();
+            let mut tags = Tags::default();
+            for source in of.exact.iter().chain(&of.derived) {
+                let Some((name, from)) = self.graph.source(*source).cloned() else { continue };
+                if !covers(&own, &from) {
+                    tags = tags.union(&from);
+                }
+                self.touch(Action::SqlRead, name, from, Facts::default());
+            }
+            if !tags.is_empty() || (of.unknown && self.catalog.any_sensitive) {
+                self.effect(Action::SqlDeclassify, object, own.union(&tags), Facts::default());
+            }
+        }
+        for value in std::mem::take(&mut self.leaks) {
+            let Some(of) = at(reach, value) else { continue };
+            for source in of.exact.iter().chain(&of.derived) {
+                let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
+                if !tags.is_empty() {
+                    self.touch(Action::SqlDeclassify, name, tags, Facts::default());
+                }
+            }
+        }
+    }
+
+    /// An action on a column; the system's own columns hold nothing of a table.
+    fn touch(&mut self, action: Action, name: Arc<ColumnName>, tags: Tags, facts: Facts) {
+        if !builtin::is_system(&name.table.schema) {
+            self.effect(action, Object::Column(name), tags, facts);
+        }
+    }
+
+    fn outputs(&mut self, shown: Shown, reach: &[Reach]) -> Outputs {
+        match shown {
+            Shown::Nothing => Outputs::Nothing,
+            Shown::Fetched => Outputs::Fetched,
+            Shown::Unknown => Outputs::Unknown,
+            Shown::Rows(rows) => match rows.open {
+                None => Outputs::Columns(rows.columns.iter().map(|column| self.lineage(column.node, reach)).collect()),
+                Some(open) => Outputs::Open(self.all(&rows, open, reach)),
+            },
+            Shown::Stream(rows) => match rows.open {
+                None => Outputs::Stream(
+                    rows.columns.iter().map(|c| (c.of.unwrap_or(0), self.lineage(c.node, reach))).collect(),
+                ),
+                Some(_) => Outputs::Unknown,
+            },
+        }
+    }
+
+    /// Of all columns as if they were one.
+    fn all(&mut self, rows: &scope::Rows, open: Node, reach: &[Reach]) -> Lineage {
+        let mut lineage = self.lineage(open, reach);
+        let mut derived: BTreeSet<Arc<ColumnName>> = std::mem::take(&mut lineage.derived).into_iter().collect();
+        derived.append(&mut std::mem::take(&mut lineage.exact).into_iter().collect());
+        for column in &rows.columns {
+            let one = self.lineage(column.node, reach);
+            derived.extend(one.exact.into_iter().chain(one.derived));
+            lineage.unknown |= one.unknown;
+        }
+        Lineage { exact: Vec::new(), derived: derived.into_iter().collect(), unknown: lineage.unknown }
+    }
+
+    /// Where a value that comes out comes from: each of those columns is read.
+    fn lineage(&mut self, node: Node, reach: &[Reach]) -> Lineage {
+        let Some(of) = at(reach, node).cloned() else { return Lineage { unknown: true, ..Lineage::default() } };
+        let mut names = |sources: &mut dyn Iterator<Item = &Source>| -> Vec<Arc<ColumnName>> {
+            let mut names = Vec::new();
+            for source in sources {
+                let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
+                self.touch(Action::SqlRead, Arc::clone(&name), tags, Facts::default());
+                names.push(name);
+            }
+            names
+        };
+        let (exact, derived) = (names(&mut of.exact.iter()), names(&mut of.derived.iter()));
+        Lineage { exact, derived, unknown: of.unknown }
+    }
+
+    /// The full name and the tags of a relation; the name that it would have if the catalog does not know it.
+    fn table(&mut self, table: &Table) -> (Arc<TableName>, Tags) {
+        let database = Arc::clone(&self.catalog.database);
+        let name = |schema: Name| TableName { database, schema, table: table.name.as_str().into() };
+        if let Some(relation) = self.relation(table) {
+            self.touches_sensitive |= relation.columns.iter().any(|column| !column.tags.is_empty());
+            return (Arc::new(name(Arc::clone(&relation.schema))), relation.tags.clone());
+        }
+        if let Some(schema) = system_schema(table) {
+            return (Arc::new(name(schema.into())), Tags::default());
+        }
+        self.unresolved = true;
+        let schema = table.schema.as_deref().map(Name::from).or_else(|| self.path.first().cloned());
+        (Arc::new(name(schema.unwrap_or_else(|| "public".into()))), Tags::default())
+    }
+
+    /// The relation that a name stands for.
+    fn relation(&self, table: &Table) -> Option<&'a super::catalog::Relation> {
+        match table.schema.as_deref() {
+            Some(schema) => self.catalog.relation(schema, &table.name),
+            // `pg_catalog` is searched before the path.
+            None if system_schema(table).is_some() => None,
+            None => self.path.iter().find_map(|schema| self.catalog.relation(schema, &table.name)),
+        }
+    }
+
+    fn function_name(&self, schema: Name, function: &str) -> Object {
+        let database = Arc::clone(&self.catalog.database);
+        Object::Function(Arc::new(FunctionName { database, schema, function: function.into() }))
+    }
+}
+
+fn at(reach: &[Reach], node: Node) -> Option<&Reach> {
+    reach.get(node.place())
+}
+
+/// Whether what has these tags is protected at least as the other.
+fn covers(these: &Tags, others: &Tags) -> bool {
+    others.iter().all(|tag| these.iter().any(|this| this == tag))
+}
+
+/// The system schema that a name is in.
+fn system_schema(table: &Table) -> Option<&str> {
+    match table.schema.as_deref() {
+        Some(schema) => builtin::is_system(schema).then_some(schema),
+        // User relations may not begin with `pg_`, but they can.
+        None => (table.name.starts_with("pg_") && builtin::is_harmless_relation("pg_catalog", &table.name))
+            .then_some("pg_catalog"),
+    }
+}

@@ -1,0 +1,511 @@
+//! Queries: what is visible in them, and the rows that they return.
+
+use std::sync::Arc;
+
+use super::expr::Value;
+use super::graph::Node;
+use super::scope::{Column, Ctes, Found, Item, Rows, Scope};
+use super::{Shown, Walk};
+use crate::access::{Action, Facts, Object};
+use crate::sql::form::{Cte, Expr, On, Output, Query, Source, Statement, Table};
+use crate::sql::postgres::USING_ALIAS;
+
+impl Walk<'_> {
+    pub(super) fn query(&mut self, query: &Query, outer: &Scope<'_>) -> Rows {
+        let mut scope = outer.inner();
+        scope.ctes = self.with(&query.with, &scope);
+        if !self.step() {
+            return Rows { columns: Vec::new(), open: Some(self.graph.unknown(Vec::new())) };
+        }
+        let rows = if query.arms.is_empty() { self.select(query, &mut scope) } else { self.combined(query, &scope) };
+        for part in &query.uses {
+            self.used(part, &scope);
+        }
+        if query.sources.is_empty() && query.arms.is_empty() && query.with.is_empty() && outer.outer.is_none() {
+            // A result that depends on nothing but constants reads nothing; it is a statement all the same.
+            self.plain(Action::SqlRead, Object::Resource);
+        }
+        if let Some(into) = &query.into {
+            self.changes |= crate::sql::Changes::CATALOG;
+            self.kept(into, &rows);
+        }
+        rows
+    }
+
+    /// Keeps rows in a new table.
+    pub(super) fn kept(&mut self, table: &Table, rows: &Rows) {
+        let (name, tags) = self.table(table);
+        let object = Object::Table(name);
+        self.effect(Action::SqlCreate, object.clone(), tags, Facts::default());
+        for node in rows.columns.iter().map(|column| column.node).chain(rows.open) {
+            self.flows.push((object.clone(), None, node));
+        }
+    }
+
+    pub(super) fn with(&mut self, with: &[Cte], outer: &Scope<'_>) -> Ctes {
+        let mut scope = outer.inner();
+        for cte in with {
+            if cte.recursive {
+                // What it returns is visible in it: its columns are known from its first arm, what they hold afterwards.
+                let own = self.first_arm(&cte.statement, &scope);
+                let rows = self.renamed(own, &cte.columns);
+                let mut inside = scope.inner();
+                inside.ctes = scope.ctes.with(&cte.name, rows.clone());
+                let shown = self.statement(&cte.statement, &inside);
+                let whole = self.shown(shown);
+                for (column, more) in rows.columns.iter().zip(&whole.columns) {
+                    self.graph.feed(column.node, [more.node]);
+                }
+                if let Some(open) = whole.open {
+                    let all: Vec<Node> = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
+                    all.into_iter().for_each(|node| self.graph.feed(node, [open]));
+                }
+                scope.ctes = scope.ctes.with(&cte.name, rows);
+            } else {
+                let shown = self.statement(&cte.statement, &scope);
+                let rows = self.shown(shown);
+                let rows = self.renamed(rows, &cte.columns);
+                scope.ctes = scope.ctes.with(&cte.name, rows);
+            }
+        }
+        scope.ctes.clone()
+    }
+
+    /// The columns of a recursive query: new values, which its arms will be fed into.
+    fn first_arm(&mut self, statement: &Statement, scope: &Scope<'_>) -> Rows {
+        let mut first: &Query = match statement {
+            Statement::Query(query) => query,
+            _ => return Rows { columns: Vec::new(), open: Some(self.graph.unknown(Vec::new())) },
+        };
+        let mut inside = scope.inner();
+        while let Some(arm) = first.arms.first() {
+            inside.ctes = self.with(&first.with, &inside);
+            first = arm;
+        }
+        let rows = self.query(first, &inside);
+        let columns =
+            rows.columns.into_iter().map(|column| Column { node: self.graph.derived(vec![column.node]), ..column });
+        let columns = columns.collect();
+        Rows { columns, open: rows.open.map(|open| self.graph.derived(vec![open])) }
+    }
+
+    fn shown(&mut self, shown: Shown) -> Rows {
+        match shown {
+            Shown::Rows(rows) => rows,
+            Shown::Nothing => Rows::default(),
+            Shown::Fetched | Shown::Unknown | Shown::Stream(_) => {
+                Rows { columns: Vec::new(), open: Some(self.graph.unknown(Vec::new())) }
+            }
+        }
+    }
+
+    /// With other names for the first columns.
+    fn renamed(&mut self, mut rows: Rows, names: &[String]) -> Rows {
+        for (column, name) in rows.columns.iter_mut().zip(names) {
+            name.clone_into(&mut column.name);
+        }
+        if let Some(open) = rows.open {
+            // Which of the others they are, nobody knows.
+            for name in names.iter().skip(rows.columns.len()) {
+                rows.columns.push(Column { name: name.clone(), node: open, of: None });
+            }
+        }
+        rows
+    }
+
+    /// The arms of a set operation, column by column.
+    fn combined(&mut self, query: &Query, scope: &Scope<'_>) -> Rows {
+        let mut all: Option<Rows> = None;
+        for arm in &query.arms {
+            let rows = self.query(arm, scope);
+            all = Some(match all {
+                None => rows,
+                Some(before) => self.beside(before, rows),
+            });
+        }
+        let rows = all.unwrap_or_default();
+        if !query.all {
+            // Rows that are in both, or twice, are told by their values.
+            self.filter(rows.columns.iter().map(|column| column.node).chain(rows.open));
+        }
+        for part in &query.order {
+            self.placed(part, &rows, scope, true);
+        }
+        rows
+    }
+
+    fn beside(&mut self, one: Rows, other: Rows) -> Rows {
+        let open: Vec<Node> = one.open.into_iter().chain(other.open).collect();
+        if !open.is_empty() || one.columns.len() != other.columns.len() {
+            let all = one.columns.iter().chain(&other.columns).map(|column| column.node).chain(open).collect();
+            return Rows { columns: Vec::new(), open: Some(self.graph.derived(all)) };
+        }
+        let columns = one.columns.into_iter().zip(other.columns).map(|(one, other)| {
+            let exact = self.graph.exact(one.node);
+            let node = if !exact.is_empty() && exact == self.graph.exact(other.node) {
+                // The same column on both sides.
+                let node = self.graph.same(one.node);
+                self.graph.feed(node, [other.node]);
+                node
+            } else {
+                self.graph.derived(vec![one.node, other.node])
+            };
+            Column { name: one.name, node, of: if one.of == other.of { one.of } else { None } }
+        });
+        Rows { columns: columns.collect(), open: None }
+    }
+
+    fn select(&mut self, query: &Query, scope: &mut Scope<'_>) -> Rows {
+        if !query.values.is_empty() {
+            return self.values(&query.values, scope);
+        }
+        self.sources(&query.sources, scope);
+        if let Some(predicate) = &query.predicate {
+            self.predicate(predicate, scope);
+        }
+        let rows = self.outputs_of(&query.outputs, scope);
+        if query.distinct {
+            self.filter(rows.columns.iter().map(|column| column.node).chain(rows.open));
+        }
+        for part in &query.groups {
+            self.placed(part, &rows, scope, false);
+        }
+        if let Some(having) = &query.having {
+            self.predicate(having, scope);
+        }
+        for part in &query.order {
+            self.placed(part, &rows, scope, true);
+        }
+        rows
+    }
+
+    /// An expression in ORDER BY or GROUP BY, where a number or a name may mean a column of the result.
+    fn placed(&mut self, expr: &Expr, rows: &Rows, scope: &Scope<'_>, outputs_first: bool) {
+        match expr {
+            Expr::Ordinal(place) => match (rows.open, place.checked_sub(1).and_then(|at| rows.columns.get(at))) {
+                (None, Some(column)) => self.filter([column.node]),
+                _ => self.filter(rows.columns.iter().map(|column| column.node).chain(rows.open)),
+            },
+            Expr::Total(parts) => parts.iter().for_each(|part| self.placed(part, rows, scope, outputs_first)),
+            Expr::Column(path) if path.len() == 1 => {
+                let own: Vec<Node> =
+                    rows.columns.iter().filter(|c| path.first() == Some(&c.name)).map(|column| column.node).collect();
+                let input = !matches!(scope.find(path), Found::Nowhere);
+                if own.is_empty() || (input && !outputs_first) {
+                    self.used(expr, scope);
+                }
+                self.filter(own);
+            }
+            _ => self.used(expr, scope),
+        }
+    }
+
+    fn values(&mut self, lines: &[Vec<Expr>], scope: &Scope<'_>) -> Rows {
+        let mut columns: Vec<Value> = Vec::new();
+        for line in lines {
+            for (at, expr) in line.iter().enumerate() {
+                let value = self.expr(expr, scope);
+                match columns.get_mut(at) {
+                    Some(column) => {
+                        column.nodes.extend(value.nodes);
+                        (column.exact, column.of) = (false, column.of.filter(|of| Some(*of) == value.of));
+                    }
+                    None => columns.push(value),
+                }
+            }
+        }
+        let columns = columns.iter().enumerate().map(|(at, value)| Column {
+            name: format!("column{}", at.saturating_add(1)),
+            node: self.node(value),
+            of: value.of,
+        });
+        Rows { columns: columns.collect(), open: None }
+    }
+
+    /// A target list.
+    pub(super) fn outputs_of(&mut self, outputs: &[Output], scope: &Scope<'_>) -> Rows {
+        let mut rows = Rows::default();
+        for output in outputs {
+            match &output.value {
+                Expr::Star(path) => {
+                    let items: Vec<Rows> = if path.is_empty() {
+                        scope.bare().map(|item| item.rows.clone()).collect()
+                    } else {
+                        scope.named(path).map(|item| item.rows.clone()).into_iter().collect()
+                    };
+                    if items.is_empty() {
+                        self.unknown();
+                        rows.open = Some(self.graph.unknown(Vec::new()));
+                    }
+                    items.into_iter().for_each(|item| self.append(&mut rows, item));
+                }
+                Expr::Field { field: None, .. } => {
+                    let value = self.expr(&output.value, scope);
+                    match value.row {
+                        Some(row) => self.append(&mut rows, row),
+                        None => {
+                            let open = self.graph.derived(value.nodes);
+                            self.append(&mut rows, Rows { columns: Vec::new(), open: Some(open) });
+                        }
+                    }
+                }
+                expr => {
+                    let value = self.expr(expr, scope);
+                    let node = self.node(&value);
+                    self.append(
+                        &mut rows,
+                        Rows { columns: vec![Column { name: output.name.clone(), node, of: value.of }], open: None },
+                    );
+                }
+            }
+        }
+        rows
+    }
+
+    /// Further columns. Behind some whose number nobody knows, nobody knows the place of any: their names still are known.
+    fn append(&mut self, rows: &mut Rows, more: Rows) {
+        rows.columns.extend(more.columns);
+        rows.open = match (rows.open, more.open) {
+            (Some(one), Some(other)) => Some(self.graph.derived(vec![one, other])),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// Takes what a query reads from into scope, from left to right.
+    pub(super) fn sources(&mut self, sources: &[Source], scope: &mut Scope<'_>) {
+        for source in sources {
+            let items = self.source(source, scope);
+            scope.items.extend(items);
+        }
+    }
+
+    fn source(&mut self, source: &Source, scope: &Scope<'_>) -> Vec<Item> {
+        if !self.step() {
+            return Vec::new();
+        }
+        match source {
+            Source::Table(table) => vec![self.read(table, scope)],
+            Source::Derived { alias, columns, query, lateral } => {
+                let around = Scope { items: Vec::new(), ..scope.clone() };
+                let rows = self.query(query, if *lateral { scope } else { &around });
+                let rows = self.renamed(rows, columns);
+                vec![item(alias.clone(), rows)]
+            }
+            Source::Function { alias, columns, calls, ordinality } => {
+                let rows = self.function_rows(calls, alias.as_deref(), *ordinality, scope);
+                let rows = self.renamed(rows, columns);
+                let name = alias.clone().or_else(|| match calls.first() {
+                    Some(Expr::Call(call)) => call.name.last().cloned(),
+                    _ => None,
+                });
+                vec![item(name, rows)]
+            }
+            Source::Computed { alias, names, from } => {
+                let mut nodes = Vec::new();
+                for expr in from {
+                    let value = self.expr(expr, scope);
+                    self.filter(value.nodes.clone());
+                    nodes.extend(value.nodes);
+                }
+                let node = self.graph.derived(nodes);
+                let columns = names.iter().map(|name| Column { name: name.clone(), node, of: None });
+                vec![item(alias.clone(), Rows { columns: columns.collect(), open: None })]
+            }
+            Source::Join { left, right, on, alias, columns } => {
+                self.join(left, right, on, alias.as_deref(), columns, scope)
+            }
+            Source::Opaque => {
+                self.unknown();
+                let open = Some(self.graph.unknown(Vec::new()));
+                vec![item(None, Rows { columns: Vec::new(), open })]
+            }
+        }
+    }
+
+    fn join(
+        &mut self,
+        left: &Source,
+        right: &Source,
+        on: &On,
+        alias: Option<&str>,
+        columns: &[String],
+        scope: &Scope<'_>,
+    ) -> Vec<Item> {
+        let mut inside = scope.clone();
+        let mut lefts = self.source(left, &inside);
+        inside.items.extend(lefts.iter().cloned());
+        let mut rights = self.source(right, &inside);
+        let sides = |items: &[Item]| -> (Vec<Column>, Vec<Node>) {
+            let bare = || items.iter().filter(|item| item.bare);
+            (bare().flat_map(|item| item.rows.columns.clone()).collect(), bare().filter_map(|i| i.rows.open).collect())
+        };
+        let ((mut one, open_left), (mut other, open_right)) = (sides(&lefts), sides(&rights));
+        let open: Vec<Node> = open_left.into_iter().chain(open_right).collect();
+        let mut using = on.using.clone();
+        if on.natural {
+            using = one.iter().filter(|c| other.iter().any(|o| o.name == c.name)).map(|c| c.name.clone()).collect();
+            if let [first, ..] = open.as_slice() {
+                // Whatever columns have the same name are compared.
+                let all: Vec<Node> = one.iter().chain(&other).map(|c| c.node).chain([*first]).collect();
+                self.filter(all.clone());
+                self.graph.tie(&all);
+            }
+        }
+        let mut merged = Vec::new();
+        for name in &using {
+            let take = |side: &mut Vec<Column>| {
+                let at = side.iter().position(|column| column.name == *name)?;
+                Some(side.remove(at))
+            };
+            match (take(&mut one), take(&mut other)) {
+                (Some(a), Some(b)) => {
+                    self.filters.push((a.node, super::Equality::With(b.node)));
+                    self.filters.push((b.node, super::Equality::With(a.node)));
+                    self.graph.tie(&[a.node, b.node]);
+                    let node = self.graph.same(a.node);
+                    self.graph.feed(node, [b.node]);
+                    merged.push(Column { node, ..a });
+                }
+                (a, b) => {
+                    // One of a relation that nobody knows the columns of.
+                    let nodes: Vec<Node> = a.iter().chain(&b).map(|c| c.node).chain(open.iter().copied()).collect();
+                    self.filter(nodes.clone());
+                    self.graph.tie(&nodes);
+                    merged.push(Column { name: name.clone(), node: self.graph.derived(nodes), of: None });
+                }
+            }
+        }
+        if let Some(condition) = &on.condition {
+            // The two sides, and what is around the whole FROM list.
+            let mut visible = Scope { items: Vec::new(), ..scope.clone() };
+            visible.items.extend(lefts.iter().chain(&rights).cloned());
+            self.predicate(condition, &visible);
+        }
+        let using_alias = alias.and_then(|alias| alias.strip_prefix(USING_ALIAS));
+        let hides = alias.is_some() && using_alias.is_none();
+        for item in lefts.iter_mut().chain(&mut rights) {
+            item.bare = false;
+            item.named &= !hides;
+        }
+        let mut rows = Rows { columns: merged.clone(), open: open.first().copied() };
+        if open.len() > 1 {
+            rows.open = Some(self.graph.derived(open));
+        }
+        rows.columns.extend(one.into_iter().chain(other));
+        let rows = self.renamed(rows, columns);
+        let whole = Item { name: alias.map(str::to_owned), named: hides, bare: true, rows, ..Item::default() };
+        let mut items: Vec<Item> = lefts.into_iter().chain(rights).chain([whole]).collect();
+        if let Some(name) = using_alias {
+            let rows = Rows { columns: merged, open: None };
+            items.push(Item { name: Some(name.to_owned()), named: true, rows, ..Item::default() });
+        }
+        items
+    }
+
+    /// A relation, or a common table expression.
+    fn read(&mut self, table: &Table, scope: &Scope<'_>) -> Item {
+        if table.schema.is_none()
+            && let Some(rows) = scope.ctes.find(&table.name).cloned()
+        {
+            let columns = rows.columns.into_iter().map(|c| Column { node: self.graph.same(c.node), ..c }).collect();
+            let rows = self.renamed(Rows { columns, open: rows.open }, &table.columns);
+            return item(Some(table.called().to_owned()), rows);
+        }
+        self.table_read(table);
+        let mut item = self.item(table);
+        item.rows = self.renamed(item.rows, &table.columns);
+        item
+    }
+
+    /// A relation's rows under the name that the statement gives it.
+    pub(super) fn item(&mut self, table: &Table) -> Item {
+        let mut item = item(Some(table.called().to_owned()), Rows::default());
+        match self.relation(table) {
+            Some(relation) => {
+                item.schema = table.alias.is_none().then(|| Arc::clone(&relation.schema));
+                item.rows = self.relation_rows(relation);
+            }
+            None if super::system_schema(table).is_some() => {
+                item.schema = table.alias.is_none().then(|| "pg_catalog".into());
+                let harmless = self.graph.derived(Vec::new());
+                item.rows.open = Some(harmless);
+            }
+            None => {
+                item.schema = table.schema.as_deref().filter(|_| table.alias.is_none()).map(Into::into);
+                item.rows.open = Some(self.graph.unknown(Vec::new()));
+                item.unresolved = Some(table.clone());
+            }
+        }
+        item
+    }
+
+    /// The rows of functions in a FROM list.
+    fn function_rows(&mut self, calls: &[Expr], alias: Option<&str>, ordinality: bool, scope: &Scope<'_>) -> Rows {
+        let mut rows = Rows::default();
+        for call in calls {
+            let value = self.expr(call, scope);
+            let name = match call {
+                Expr::Call(call) => call.name.last().cloned().unwrap_or_default(),
+                _ => String::new(),
+            };
+            let of = value.of;
+            match &value.row {
+                Some(row) => {
+                    let row = row.clone();
+                    self.append(&mut rows, row);
+                }
+                None => {
+                    let node = self.graph.derived(value.nodes);
+                    if one_column(&name) {
+                        let name = alias.filter(|_| calls.len() == 1).map_or(name, str::to_owned);
+                        rows.columns.push(Column { name, node, of });
+                    } else {
+                        self.append(&mut rows, Rows { columns: Vec::new(), open: Some(node) });
+                    }
+                }
+            }
+        }
+        if ordinality {
+            let node = self.graph.derived(Vec::new());
+            rows.columns.push(Column { name: "ordinality".to_owned(), node, of: Some(20) });
+        }
+        rows
+    }
+
+    /// A relation is read: `count(*)` names no column.
+    pub(super) fn table_read(&mut self, table: &Table) {
+        let (name, tags) = self.table(table);
+        if self.is_dangerous(table) {
+            // Statistics, other sessions' statements, large objects: values without their columns.
+            self.unknown();
+        }
+        self.effect(Action::SqlRead, Object::Table(name), tags, Facts::default());
+    }
+
+    /// Whether a relation is one of the system's that is not known to be harmless, or may be.
+    pub(super) fn is_dangerous(&self, table: &Table) -> bool {
+        match super::system_schema(table) {
+            Some(schema) => !crate::sql::builtin::is_harmless_relation(schema, &table.name),
+            None => table.schema.is_none() && table.name.starts_with("pg_") && self.relation(table).is_none(),
+        }
+    }
+}
+
+fn item(name: Option<String>, rows: Rows) -> Item {
+    Item { named: name.is_some(), name, rows, bare: true, ..Item::default() }
+}
+
+/// Built-in functions that return rows of one column, called as the function is or as its alias.
+fn one_column(function: &str) -> bool {
+    matches!(
+        function,
+        "generate_series"
+            | "generate_subscripts"
+            | "regexp_split_to_table"
+            | "string_to_table"
+            | "json_object_keys"
+            | "jsonb_object_keys"
+            | "regexp_matches"
+            | "unnest"
+    )
+}

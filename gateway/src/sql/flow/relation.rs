@@ -1,0 +1,90 @@
+//! Relations: their columns, and what a view's columns show.
+
+use std::sync::Arc;
+
+use super::scope::{Column, Rows, Scope};
+use super::{MAX_DEPTH, Walk};
+use crate::access::{ColumnName, Name, TableName};
+use crate::sql::catalog::{Relation, RelationKind};
+use crate::sql::form::Statement;
+use crate::sql::postgres;
+
+impl<'a> Walk<'a> {
+    /// A relation's columns; a view's are also those of what it reads.
+    pub(super) fn relation_rows(&mut self, relation: &'a Relation) -> Rows {
+        let shows = match relation.kind {
+            RelationKind::View => Some(self.view(relation)),
+            _ => None,
+        };
+        let table = self.name_of(relation);
+        let mut columns = Vec::with_capacity(relation.columns.len());
+        for (at, column) in relation.columns.iter().enumerate() {
+            let same = match &shows {
+                None => None,
+                Some(rows) => match (rows.open, rows.columns.get(at)) {
+                    (None, Some(shown)) => Some(shown.node),
+                    (open, _) => {
+                        let all = rows.columns.iter().map(|column| column.node).chain(open).collect();
+                        Some(self.graph.derived(all))
+                    }
+                },
+            };
+            let name = ColumnName { table: table.clone(), column: Arc::clone(&column.name) };
+            let node = self.graph.column(&name.into(), &column.tags, same);
+            if relation.kind == RelationKind::Foreign {
+                // What answers is not this server, and what it answers with is what the operator said of the column.
+                self.touches_sensitive |= !column.tags.is_empty();
+            }
+            columns.push(Column { name: column.name.to_string(), node, of: Some(column.type_oid) });
+        }
+        Rows { columns, open: None }
+    }
+
+    pub(super) fn name_of(&self, relation: &Relation) -> TableName {
+        TableName {
+            database: Name::clone(&self.catalog.database),
+            schema: Arc::clone(&relation.schema),
+            table: Arc::clone(&relation.name),
+        }
+    }
+
+    /// The rows of a view's query.
+    fn view(&mut self, relation: &'a Relation) -> Rows {
+        let query = relation.definition.as_deref().and_then(postgres::lower);
+        let query = query.and_then(|mut program| match (program.statements.pop(), program.statements.is_empty()) {
+            (Some(Statement::Query(query)), true) => Some(query),
+            _ => None,
+        });
+        let rows = match query {
+            Some(query) if self.depth < MAX_DEPTH => {
+                self.depth += 1;
+                let path = std::mem::replace(&mut self.path, self.catalog.definitions_path.clone());
+                let rows = self.query(&query, &Scope::default());
+                self.path = path;
+                self.depth -= 1;
+                Some(rows)
+            }
+            _ => None,
+        };
+        match rows {
+            Some(rows) if rows.open.is_some() || rows.columns.len() >= relation.columns.len() => rows,
+            _ => self.whatever_it_reads(relation),
+        }
+    }
+
+    /// What a view that cannot be read may show: anything of what the server says that it depends on.
+    fn whatever_it_reads(&mut self, relation: &'a Relation) -> Rows {
+        self.unknown();
+        let catalog = self.catalog;
+        let mut nodes = Vec::new();
+        for (oid, number) in &relation.dependencies {
+            let Some(other) = catalog.relations.get(oid).filter(|other| other.oid != relation.oid) else { continue };
+            let table = self.name_of(other);
+            for column in other.columns.iter().filter(|column| *number == 0 || column.number == *number) {
+                let name = ColumnName { table: table.clone(), column: Arc::clone(&column.name) };
+                nodes.push(self.graph.column(&name.into(), &column.tags, None));
+            }
+        }
+        Rows { columns: Vec::new(), open: Some(self.graph.unknown(nodes)) }
+    }
+}

@@ -1,0 +1,194 @@
+//! What names stand for at a place of a statement, by PostgreSQL's rules (`parse_relation.c`).
+
+use std::rc::Rc;
+
+use super::graph::Node;
+use crate::access::Name;
+use crate::sql::form::Table;
+
+/// A column of an item.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) node: Node,
+    /// Its type's OID, where it is known.
+    pub(super) of: Option<u32>,
+}
+
+/// Rows: of a query, a view, a function, a common table expression.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rows {
+    pub(super) columns: Vec<Column>,
+    /// Further columns, whose number and names nobody knows.
+    pub(super) open: Option<Node>,
+}
+
+/// An item of a FROM list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Item {
+    /// What qualifies its columns.
+    pub(super) name: Option<String>,
+    /// The schema that may stand before that: an item with an alias has none.
+    pub(super) schema: Option<Name>,
+    pub(super) rows: Rows,
+    /// Whether it can be named.
+    pub(super) named: bool,
+    /// Whether its columns can be, without it; and whether `*` has them.
+    pub(super) bare: bool,
+    /// The relation that nobody knows the columns of.
+    pub(super) unresolved: Option<Table>,
+}
+
+/// The common table expressions that are visible, the innermost first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ctes(Option<Rc<Cte>>);
+
+#[derive(Debug)]
+struct Cte {
+    name: String,
+    rows: Rows,
+    next: Ctes,
+}
+
+impl Ctes {
+    pub(super) fn with(&self, name: &str, rows: Rows) -> Self {
+        Ctes(Some(Rc::new(Cte { name: name.to_owned(), rows, next: self.clone() })))
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&Rows> {
+        let mut at = &self.0;
+        while let Some(cte) = at {
+            if cte.name == name {
+                return Some(&cte.rows);
+            }
+            at = &cte.next.0;
+        }
+        None
+    }
+}
+
+/// What is visible at a place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scope<'p> {
+    /// The query around this one.
+    pub(super) outer: Option<&'p Scope<'p>>,
+    pub(super) items: Vec<Item>,
+    pub(super) ctes: Ctes,
+    /// What the parameters stand for, in a function's body: by name and by number.
+    pub(super) arguments: Rc<Vec<Column>>,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    /// A column, or several of one name.
+    Columns(Vec<Column>),
+    /// A column of a relation whose columns nobody knows.
+    Unresolved(Table, String),
+    /// One of the columns that nobody knows by name.
+    Open(Node),
+    /// A whole row.
+    Row(Rows),
+    /// The qualifier stands for this row, which has no such column.
+    NoColumn(Rows),
+    /// A column that PostgreSQL itself gives to every table.
+    System,
+    /// Nothing.
+    Nowhere,
+}
+
+/// PostgreSQL's own columns of every table. They hold no values of it.
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
+
+impl Scope<'_> {
+    /// A query within this one.
+    pub(super) fn inner(&self) -> Scope<'_> {
+        Scope { outer: Some(self), items: Vec::new(), ctes: self.ctes.clone(), arguments: Rc::clone(&self.arguments) }
+    }
+
+    fn levels(&self) -> impl Iterator<Item = &Scope<'_>> {
+        let mut at = Some(self);
+        std::iter::from_fn(move || {
+            let this = at?;
+            at = this.outer;
+            Some(this)
+        })
+    }
+
+    /// The items whose columns `*` stands for.
+    pub(super) fn bare(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| item.bare)
+    }
+
+    /// The item that is called so.
+    pub(super) fn named(&self, path: &[String]) -> Option<&Item> {
+        let (name, schema) = match path {
+            [name] => (name, None),
+            [schema, name] | [_, schema, name] => (name, Some(schema)),
+            _ => return None,
+        };
+        let fits = |item: &&Item| {
+            item.named
+                && item.name.as_ref() == Some(name)
+                && schema.is_none_or(|schema| item.schema.as_deref() == Some(schema.as_str()))
+        };
+        self.levels().find_map(|level| level.items.iter().find(fits))
+    }
+
+    /// What a path of names stands for.
+    pub(super) fn find(&self, path: &[String]) -> Found {
+        match path {
+            [name] => self.find_bare(name),
+            [qualifier @ .., column] if !qualifier.is_empty() => self.find_qualified(qualifier, column),
+            _ => Found::Nowhere,
+        }
+    }
+
+    fn find_bare(&self, name: &str) -> Found {
+        for level in self.levels() {
+            let columns: Vec<Column> =
+                level.bare().flat_map(|item| &item.rows.columns).filter(|c| c.name == name).cloned().collect();
+            if !columns.is_empty() {
+                return Found::Columns(columns);
+            }
+            if let Some(item) = level.bare().find(|item| item.rows.open.is_some()) {
+                // It may be one of those, or further out: of both, the one that nobody knows is the stricter.
+                return match (&item.unresolved, item.rows.open) {
+                    (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
+                    (None, Some(open)) => Found::Open(open),
+                    (None, None) => Found::Nowhere,
+                };
+            }
+            if SYSTEM_COLUMNS.contains(&name) && !level.items.is_empty() {
+                return Found::System;
+            }
+            if let Some(item) = level.items.iter().find(|item| item.named && item.name.as_deref() == Some(name)) {
+                return Found::Row(item.rows.clone());
+            }
+        }
+        match self.arguments.iter().find(|argument| argument.name == name) {
+            Some(argument) => Found::Columns(vec![argument.clone()]),
+            None => Found::Nowhere,
+        }
+    }
+
+    fn find_qualified(&self, qualifier: &[String], name: &str) -> Found {
+        let Some(item) = self.named(qualifier) else {
+            // `(row).field` without its brackets, or a function's argument by the function's name.
+            return match self.arguments.iter().find(|argument| argument.name == name) {
+                Some(argument) => Found::Columns(vec![argument.clone()]),
+                None => Found::Nowhere,
+            };
+        };
+        let columns: Vec<Column> = item.rows.columns.iter().filter(|column| column.name == name).cloned().collect();
+        if !columns.is_empty() {
+            return Found::Columns(columns);
+        }
+        match (&item.unresolved, item.rows.open) {
+            (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
+            (None, Some(open)) => Found::Open(open),
+            (None, None) if SYSTEM_COLUMNS.contains(&name) => Found::System,
+            (None, None) => Found::NoColumn(item.rows.clone()),
+        }
+    }
+}

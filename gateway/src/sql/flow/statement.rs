@@ -1,0 +1,165 @@
+//! Statements: what each kind does, and what it answers with.
+
+use std::sync::Arc;
+
+use super::scope::{Column, Rows, Scope};
+use super::{Shown, Walk};
+use crate::access::{Action, Facts, Name, Object};
+use crate::sql::Changes;
+use crate::sql::form::{Act, Expr, Inner, Source, Statement, Table, Target};
+
+impl Walk<'_> {
+    pub(super) fn statement(&mut self, statement: &Statement, outer: &Scope<'_>) -> Shown {
+        if !self.step() {
+            return Shown::Unknown;
+        }
+        match statement {
+            Statement::Query(query) => {
+                let rows = self.query(query, outer);
+                if query.into.is_some() { Shown::Nothing } else { Shown::Rows(rows) }
+            }
+            Statement::Write(write) => self.write(write, outer),
+            Statement::Copy { table: Some(table), columns, from_client: true, predicate, .. } => {
+                self.copy_in(table, columns, predicate.as_ref());
+                Shown::Nothing
+            }
+            Statement::Copy { table: Some(table), columns, .. } => {
+                let rows = self.copied(table, columns);
+                Shown::Stream(rows)
+            }
+            Statement::Copy { query: Some(query), .. } => match self.statement(query, outer) {
+                Shown::Rows(rows) => Shown::Stream(rows),
+                _ => Shown::Unknown,
+            },
+            Statement::Act(act) => self.act(act, outer),
+            Statement::Copy { .. } | Statement::Opaque => {
+                self.changes = Changes::ALL;
+                self.unknown();
+                Shown::Unknown
+            }
+        }
+    }
+
+    /// The columns of a table that COPY reads.
+    fn copied(&mut self, table: &Table, columns: &[String]) -> Rows {
+        let mut scope = Scope::default();
+        self.sources(&[Source::Table(table.clone())], &mut scope);
+        let Some(item) = scope.items.first() else { return Rows::default() };
+        if columns.is_empty() {
+            // Generated columns are left out: the stream's have no names to tell by.
+            let generated = self.relation(table).is_some_and(|relation| relation.columns.iter().any(|c| c.generated));
+            let mut rows = item.rows.clone();
+            if generated && let Some(relation) = self.relation(table) {
+                let kept = |name: &str| relation.columns.iter().any(|c| &*c.name == name && !c.generated);
+                rows.columns.retain(|column| kept(&column.name));
+            }
+            return rows;
+        }
+        let mut rows = Rows::default();
+        for name in columns {
+            let value = self.expr(&Expr::Column(vec![name.clone()]), &scope);
+            let node = self.node(&value);
+            rows.columns.push(Column { name: name.clone(), node, of: value.of });
+        }
+        rows
+    }
+
+    fn act(&mut self, act: &Act, outer: &Scope<'_>) -> Shown {
+        self.changes |= act.changes;
+        for expr in &act.computes {
+            let value = self.expr(expr, outer);
+            self.leaks.extend(value.nodes);
+        }
+        let mut target = None;
+        let mut executes = false;
+        for (action, on) in &act.effects {
+            match on {
+                Target::Resource => self.plain(*action, Object::Resource),
+                Target::Table(table) => {
+                    let (name, tags) = self.table(table);
+                    self.effect(*action, Object::Table(Arc::clone(&name)), tags, Facts::default());
+                    target.get_or_insert(Object::Table(name));
+                    self.act_on(*action, table);
+                }
+                Target::Function(name) => {
+                    let object = self.function_object(name);
+                    executes |= *action == Action::SqlExecute;
+                    self.plain(*action, object);
+                }
+            }
+        }
+        let Some(inner) = &act.inner else {
+            return match (act.fetches, executes, act.tells) {
+                (true, _, _) => Shown::Fetched,
+                (_, true, _) => Shown::Unknown,
+                (_, _, true) => {
+                    let open = Some(self.graph.derived(Vec::new()));
+                    Shown::Rows(Rows { columns: Vec::new(), open })
+                }
+                _ => Shown::Nothing,
+            };
+        };
+        let explained = self.explained;
+        self.explained |= act.becomes == Inner::Explained;
+        let shown = self.statement(inner, outer);
+        self.explained = explained;
+        match (act.becomes, shown) {
+            (Inner::Run, shown) => shown,
+            (Inner::Named, Shown::Rows(rows)) => {
+                // Some later command gets them, under the masks that are given now.
+                self.named.push(rows);
+                Shown::Nothing
+            }
+            (Inner::Kept, Shown::Rows(rows)) => {
+                let object = target.unwrap_or(Object::Resource);
+                for node in rows.columns.iter().map(|column| column.node).chain(rows.open) {
+                    self.flows.push((object.clone(), None, node));
+                }
+                Shown::Nothing
+            }
+            (Inner::Explained, _) => {
+                let node = self.graph.derived(Vec::new());
+                let plan = Column { name: "QUERY PLAN".to_owned(), node, of: Some(super::expr::TEXT) };
+                Shown::Rows(Rows { columns: vec![plan], open: None })
+            }
+            (_, Shown::Nothing) => Shown::Nothing,
+            (_, Shown::Unknown | Shown::Fetched | Shown::Stream(_)) => {
+                self.unknown();
+                Shown::Unknown
+            }
+        }
+    }
+
+    /// What an action on a table, that is not a write of rows, runs and reaches.
+    fn act_on(&mut self, action: Action, table: &Table) {
+        if action == Action::SqlTruncate
+            && let Some(relation) = self.relation(table)
+        {
+            let catalog = self.catalog;
+            let fired: Vec<u32> =
+                relation.triggers.iter().filter(|t| t.enabled && t.truncate).map(|t| t.function).collect();
+            fired.into_iter().for_each(|function| self.execute(function));
+            for child in catalog.children(relation.oid) {
+                let name = self.name_of(child);
+                self.effect(action, Object::Table(name.into()), child.tags.clone(), Facts::default());
+            }
+        }
+        if matches!(action, Action::SqlCreate | Action::SqlAlter | Action::SqlDrop) {
+            let triggers = self.catalog.event_triggers.clone();
+            triggers.into_iter().for_each(|function| self.execute(function));
+        }
+    }
+
+    fn function_object(&self, name: &[String]) -> Object {
+        let function = name.last().map(String::as_str).unwrap_or_default();
+        let given = name.len().checked_sub(2).and_then(|i| name.get(i)).map(|schema| Name::from(schema.as_str()));
+        let found = || {
+            let known = self
+                .path
+                .iter()
+                .find(|schema| self.catalog.functions_named(function).any(|known| known.schema == **schema));
+            known.cloned().unwrap_or_else(|| "pg_catalog".into())
+        };
+        self.function_name(given.unwrap_or_else(found), function)
+    }
+}

@@ -1,0 +1,279 @@
+//! Writes: which rows, which values flow where, and what code a table runs for them.
+
+use std::sync::Arc;
+
+use super::graph::Node;
+use super::scope::{Column, Item, Rows, Scope};
+use super::{Equality, MAX_DEPTH, Shown, Walk};
+use crate::access::{Action, ColumnName, Facts, Object, Predicate};
+use crate::sql::catalog::{Event, Relation, RelationKind};
+use crate::sql::form::{Expr, Query, Table, Write};
+use crate::sql::postgres;
+use crate::sql::predicate::{is_value, predicate};
+
+impl<'a> Walk<'a> {
+    pub(super) fn write(&mut self, write: &Write, outer: &Scope<'_>) -> Shown {
+        let mut scope = outer.inner();
+        scope.ctes = self.with(&write.with, &scope);
+        let (name, tags) = self.table(&write.target);
+        if super::system_schema(&write.target).is_some() || self.is_dangerous(&write.target) {
+            // An update of `pg_settings` is a SET.
+            self.changes |= crate::sql::Changes::ALL;
+            self.unknown();
+        }
+        let inserted = write.inserted.as_ref().map(|query| self.query(query, &scope));
+        self.sources(&write.sources, &mut scope);
+        let target = self.item(&write.target);
+        let alone = write.sources.is_empty();
+        let known = self.relation(&write.target);
+        let is_target = |path: &[String]| match path {
+            [column] => alone || known.is_some_and(|r| r.columns.iter().any(|c| *c.name == *column)),
+            [table, _] => *table == write.target.called(),
+            _ => false,
+        };
+        let how = predicate(write, &is_target);
+        for action in &write.actions {
+            let facts = match action {
+                Action::SqlInsert => Facts::default(),
+                _ => Facts { predicate: how, bounded: how == Predicate::Equality, equality: false },
+            };
+            self.effect(*action, Object::Table(Arc::clone(&name)), tags.clone(), facts);
+            self.runs(*action, &write.target, facts);
+        }
+        if write.upsert {
+            let bounded = write.inserted.as_ref().is_some_and(|query| !query.values.is_empty());
+            let predicate = if bounded { Predicate::Equality } else { Predicate::Join };
+            let facts = Facts { predicate, bounded, equality: false };
+            self.effect(Action::SqlUpdate, Object::Table(Arc::clone(&name)), tags, facts);
+            self.runs(Action::SqlUpdate, &write.target, facts);
+        }
+        if let Some(rows) = &inserted {
+            self.insert(write, rows, &target);
+        }
+        if write.conflict {
+            let excluded = self.excluded(write, inserted.as_ref(), &target);
+            scope.items.push(excluded);
+        }
+        // The target's own columns come first: those of `excluded` only by its name.
+        scope.items.insert(0, target.clone());
+        for assignment in &write.assigned {
+            let value = self.expr(&assignment.value, &scope);
+            let node = self.node(&value);
+            let constant = is_value(&assignment.value) && value.nodes.is_empty();
+            let column = assignment.column.as_deref();
+            self.assigned(&write.target, &target, column, node, constant);
+        }
+        if let Some(predicate) = &write.predicate {
+            self.predicate(predicate, &scope);
+        }
+        for part in &write.uses {
+            self.predicate(part, &scope);
+        }
+        let ruled = std::mem::take(&mut self.ruled);
+        if !ruled.is_empty() {
+            let mut nodes =
+                self.outputs_of(&write.returning, &scope).columns.iter().map(|c| c.node).collect::<Vec<_>>();
+            nodes.extend(ruled);
+            return Shown::Rows(Rows { columns: Vec::new(), open: Some(self.graph.derived(nodes)) });
+        }
+        if write.returning.is_empty() {
+            return Shown::Nothing;
+        }
+        Shown::Rows(self.outputs_of(&write.returning, &scope))
+    }
+
+    /// COPY from the client: what it writes is the client's own.
+    pub(super) fn copy_in(&mut self, table: &Table, columns: &[String], predicate: Option<&Expr>) {
+        self.copies_in = true;
+        let (name, tags) = self.table(table);
+        self.effect(Action::SqlInsert, Object::Table(name), tags, Facts::default());
+        self.runs(Action::SqlInsert, table, Facts::default());
+        let target = self.item(table);
+        let all: Vec<String> = target.rows.columns.iter().map(|column| column.name.clone()).collect();
+        for column in if columns.is_empty() { &all } else { columns } {
+            let nothing = self.graph.derived(Vec::new());
+            self.assigned(table, &target, Some(column), nothing, true);
+        }
+        if let Some(predicate) = predicate {
+            let scope = Scope { items: vec![target], ..Scope::default() };
+            self.predicate(predicate, &scope);
+        }
+    }
+
+    fn insert(&mut self, write: &Write, rows: &Rows, target: &Item) {
+        let named = |at: usize| match write.columns.is_empty() {
+            true => target.rows.columns.get(at).map(|column| column.name.clone()),
+            false => write.columns.get(at).cloned(),
+        };
+        let constants = write.inserted.as_deref().map(constants).unwrap_or_default();
+        for (at, column) in rows.columns.iter().enumerate() {
+            let name = named(at).filter(|_| rows.open.is_none());
+            let constant = constants.get(at).copied().unwrap_or(false);
+            self.assigned(&write.target, target, name.as_deref(), column.node, constant);
+        }
+        if let Some(open) = rows.open {
+            self.assigned(&write.target, target, None, open, false);
+        }
+    }
+
+    /// The row that was not inserted.
+    fn excluded(&mut self, write: &Write, rows: Option<&Rows>, target: &Item) -> Item {
+        let mut columns = Vec::new();
+        for (at, column) in target.rows.columns.iter().enumerate() {
+            let place = match write.columns.is_empty() {
+                true => Some(at),
+                false => write.columns.iter().position(|name| *name == column.name),
+            };
+            let given = rows.and_then(|rows| rows.columns.get(place?)).map(|given| given.node);
+            let node = match given {
+                Some(node) => self.graph.same(node),
+                None => self.graph.derived(Vec::new()),
+            };
+            columns.push(Column { node, ..column.clone() });
+        }
+        let open = rows.and_then(|rows| rows.open).or(target.rows.open);
+        Item { name: Some("excluded".to_owned()), named: true, rows: Rows { columns, open }, ..Item::default() }
+    }
+
+    /// A value is put into a column of a table; `None`: into one that nobody knows.
+    fn assigned(&mut self, table: &Table, target: &Item, column: Option<&str>, value: Node, constant: bool) {
+        let (name, _) = self.table(table);
+        let place = column.and_then(|name| target.rows.columns.iter().find(|column| column.name == name));
+        let Some(place) = place else {
+            self.flows.push((Object::Table(name), None, value));
+            return;
+        };
+        let object =
+            Object::Column(Arc::new(ColumnName { table: (*name).clone(), column: place.name.as_str().into() }));
+        self.flows.push((object, Some(place.node), value));
+        let Some(relation) = self.relation(table) else { return };
+        self.keyed(relation, place, value, constant);
+    }
+
+    /// A unique index or a foreign key tells whether a value is there already.
+    fn keyed(&mut self, relation: &'a Relation, column: &Column, value: Node, constant: bool) {
+        let Some(number) = relation.columns.iter().find(|c| *c.name == *column.name).map(|c| c.number) else { return };
+        let catalog = self.catalog;
+        let equality = if constant { Equality::Yes } else { Equality::No };
+        let sensitive = !self.graph.exact_tags(column.node).is_empty();
+        if sensitive && relation.unique.iter().any(|key| key.contains(&number)) {
+            self.filters.push((column.node, equality));
+            self.filter([value]);
+        }
+        for key in relation.foreign_keys.iter().filter(|key| key.columns.contains(&number)) {
+            let Some(other) = catalog.relations.get(&key.target) else { continue };
+            let names = self.name_of(other);
+            for there in other.columns.iter().filter(|c| key.target_columns.contains(&c.number) && !c.tags.is_empty()) {
+                let name = ColumnName { table: names.clone(), column: Arc::clone(&there.name) };
+                let node = self.graph.column(&name.into(), &there.tags, None);
+                self.filters.push((node, equality));
+                self.filter([value]);
+            }
+        }
+    }
+
+    /// What a table runs when rows of it are written, and where else that writes.
+    fn runs(&mut self, action: Action, table: &Table, facts: Facts) {
+        if let Some(relation) = self.relation(table) {
+            self.runs_on(action, relation, facts, 0);
+        }
+    }
+
+    fn runs_on(&mut self, action: Action, relation: &'a Relation, facts: Facts, depth: usize) {
+        if depth >= MAX_DEPTH || !self.step() {
+            return self.unknown();
+        }
+        let catalog = self.catalog;
+        let event = match action {
+            Action::SqlInsert => Event::Insert,
+            Action::SqlUpdate => Event::Update,
+            _ => Event::Delete,
+        };
+        let fires = |relation: &Relation| -> Vec<u32> {
+            let fired = relation.triggers.iter().filter(|trigger| {
+                trigger.enabled
+                    && match event {
+                        Event::Insert => trigger.insert,
+                        Event::Update => trigger.update,
+                        _ => trigger.delete,
+                    }
+            });
+            fired.map(|trigger| trigger.function).collect()
+        };
+        fires(relation).into_iter().for_each(|function| self.execute(function));
+        let mut replaced = relation.triggers.iter().any(|trigger| trigger.instead && trigger.enabled);
+        for rule in relation.rules.iter().filter(|rule| rule.event == event) {
+            replaced |= rule.instead;
+            self.rule(&rule.definition, relation);
+        }
+        if event != Event::Delete {
+            let defaults = relation.columns.iter().filter_map(|column| column.default.clone());
+            let texts: Vec<Arc<str>> = defaults
+                .chain(relation.checks.iter().cloned())
+                .chain(relation.indexed.iter().cloned())
+                .chain(relation.policies.iter().filter(|_| relation.row_security).cloned())
+                .collect();
+            texts.iter().for_each(|text| self.code(text));
+            if let Some(key) = &relation.partition_key {
+                let text = key.find('(').and_then(|at| key.get(at..)).unwrap_or(key);
+                self.code(&format!("row{text}"));
+            }
+        }
+        for child in catalog.children(relation.oid) {
+            fires(child).into_iter().for_each(|function| self.execute(function));
+        }
+        for other in catalog.referencing(relation.oid) {
+            let writes = other.foreign_keys.iter().any(|key| key.target == relation.oid && key.writes);
+            if writes && event != Event::Insert {
+                // Rows there go or change with the rows here.
+                let what = if event == Event::Delete { Action::SqlDelete } else { Action::SqlUpdate };
+                let object = Object::Table(self.name_of(other).into());
+                self.effect(what, object, other.tags.clone(), facts);
+            }
+        }
+        if relation.kind == RelationKind::View && !replaced {
+            // The server writes what it shows.
+            let mut bases: Vec<u32> = relation.dependencies.iter().map(|(oid, _)| *oid).collect();
+            bases.sort_unstable();
+            bases.dedup();
+            for base in bases.into_iter().filter(|oid| *oid != relation.oid) {
+                let Some(base) = catalog.relations.get(&base) else { continue };
+                let object = Object::Table(self.name_of(base).into());
+                self.effect(action, object, base.tags.clone(), facts);
+                self.runs_on(action, base, facts, depth.saturating_add(1));
+            }
+        }
+    }
+
+    /// A rule's actions: its statements, in which `new` and `old` are the table's rows.
+    fn rule(&mut self, definition: &str, relation: &'a Relation) {
+        if self.depth >= MAX_DEPTH {
+            return self.unknown();
+        }
+        let Some(program) = postgres::lower_rule(definition) else { return self.unknown() };
+        self.depth += 1;
+        let path = std::mem::replace(&mut self.path, self.catalog.definitions_path.clone());
+        let rows = self.relation_rows(relation);
+        let around =
+            |name: &str| Item { name: Some(name.to_owned()), named: true, rows: rows.clone(), ..Item::default() };
+        let scope = Scope { items: vec![around("new"), around("old")], ..Scope::default() };
+        for statement in &program {
+            if let Shown::Rows(rows) = self.statement(statement, &scope) {
+                // A rule's query answers in the place of the command.
+                self.ruled.extend(rows.columns.iter().map(|column| column.node).chain(rows.open));
+                self.ruled.push(self.graph.derived(Vec::new()));
+            }
+        }
+        self.path = path;
+        self.depth -= 1;
+    }
+}
+
+/// For each column that a query inserts, whether every value is a constant or a parameter.
+fn constants(query: &Query) -> Vec<bool> {
+    if query.values.is_empty() {
+        return query.outputs.iter().map(|output| query.sources.is_empty() && is_value(&output.value)).collect();
+    }
+    let width = query.values.iter().map(Vec::len).max().unwrap_or(0);
+    (0..width).map(|at| query.values.iter().all(|line| line.get(at).is_none_or(is_value))).collect()
+}
