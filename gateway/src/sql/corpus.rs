@@ -228,6 +228,7 @@ const CORPUS: &[(&str, &str)] = &[
     ("execute p", "unknown"),
     ("discard all", "session"),
     ("explain select ssn from users", "read users"),
+    ("explain select id from users where ssn = '1'", "read users, filter users.ssn [=], declassify users.ssn"),
     ("explain analyze delete from orders", "delete orders [none]"),
     // Everything else.
     ("grant select on users to x", "privilege"),

@@ -107,7 +107,7 @@ struct Walk<'a> {
     filters: Vec<(Node, Equality)>,
     /// Values that are put where others find them: the column or table, and its own node where it is a column.
     flows: Vec<(Object, Option<Node>, Node)>,
-    /// Values that volatile functions get.
+    /// Values that are told in another way: to volatile functions, in plans.
     leaks: Vec<Node>,
     results: Vec<Shown>,
     /// The rows of statements that later commands get by name.
@@ -119,8 +119,6 @@ struct Walk<'a> {
     /// Whether a relation was named that has a tagged column: a literal may be meant for it.
     touches_sensitive: bool,
     copies_in: bool,
-    /// Whether equality counts for nothing: EXPLAIN tells how many rows it expects.
-    explained: bool,
     changes: Changes,
     steps: usize,
     depth: usize,
@@ -143,7 +141,6 @@ impl<'a> Walk<'a> {
             unresolved: false,
             touches_sensitive: false,
             copies_in: false,
-            explained: false,
             changes: Changes::default(),
             steps: 0,
             depth: 0,
@@ -226,12 +223,11 @@ impl<'a> Walk<'a> {
             let Some(of) = at(reach, node) else { continue };
             for source in &of.exact {
                 let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
-                let equality = !self.explained
-                    && match equality {
-                        Equality::No => false,
-                        Equality::Yes => true,
-                        Equality::With(other) => covers(&self.graph.exact_tags(other), &tags),
-                    };
+                let equality = match equality {
+                    Equality::No => false,
+                    Equality::Yes => true,
+                    Equality::With(other) => covers(&self.graph.exact_tags(other), &tags),
+                };
                 self.touch(Action::SqlFilter, name, tags, Facts { equality, ..Facts::default() });
             }
             for source in &of.derived {

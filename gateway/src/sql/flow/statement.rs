@@ -99,10 +99,13 @@ impl Walk<'_> {
                 _ => Shown::Nothing,
             };
         };
-        let explained = self.explained;
-        self.explained |= act.becomes == Inner::Explained;
+        let before = self.filters.len();
         let shown = self.statement(inner, outer);
-        self.explained = explained;
+        if act.becomes == Inner::Explained {
+            // A plan tells how many rows the server expects: from what it keeps of the column's values.
+            let used: Vec<_> = self.filters.iter().skip(before).map(|(node, _)| *node).collect();
+            self.leaks.extend(used);
+        }
         match (act.becomes, shown) {
             (Inner::Run, shown) => shown,
             (Inner::Named, Shown::Rows(rows)) => {
