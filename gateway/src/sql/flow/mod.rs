@@ -202,7 +202,9 @@ impl<'a> Walk<'a> {
             .map(|((action, object), (tags, facts))| Effect { action, object, tags, facts })
             .collect();
         let sensitive = self.catalog.any_sensitive
-            && (self.unresolved || self.touches_sensitive || effects.iter().any(|e| !e.tags.is_empty()));
+            && (self.unresolved
+                || self.touches_sensitive
+                || effects.iter().any(|e| !e.tags.is_empty() || e.action == Action::SqlExecute));
         let analysis = Analysis {
             fingerprint: program.fingerprint.as_str().into(),
             statements: program.statements.len(),

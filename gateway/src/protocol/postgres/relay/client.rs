@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, BufMut, BytesMut};
 
-use super::errors::{self, Candour};
+use super::errors;
 use super::message::{Bind, Bound, Fields, Head, MAX_WHOLE, Malformed, head, is_usable_name, split};
 use super::queue::{MAX_OWED, Namespace, Owed, Portal, Running, Statement};
 use super::{CopyIn, MAX_OUTPUT, Relay, RelayError};
@@ -239,7 +239,8 @@ impl Relay {
 
     fn started(&mut self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Prepared) -> Running {
         let changes = prepared.analysis.changes;
-        let candour = if *plan == Plan::Pass { self.candour() } else { Candour::Code };
+        self.exposed |= prepared.analysis.sensitive;
+        let candour = self.candour();
         let running = Running {
             command,
             plan,
@@ -307,6 +308,7 @@ impl Relay {
         };
         let parameters: Vec<Parameter<'_>> = bind.parameters.iter().map(parameter).collect();
         let block = self.block(&prepared);
+        self.exposed |= prepared.analysis.sensitive;
         // A portal can be run by SQL's own FETCH, and planning it runs functions already.
         if let Err(refusal) = self.session.guard.bind(&prepared, &parameters, block) {
             self.poison(errors::refusal(&refusal));

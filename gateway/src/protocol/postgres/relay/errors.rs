@@ -11,15 +11,9 @@ use crate::guard::Refusal;
 pub(super) enum Candour {
     /// As it came.
     Whole,
-    /// The message only, and only of a class that speaks of names and states, not of values.
-    Names,
     /// No text of the server's.
     Code,
 }
-
-/// Classes of SQLSTATE whose messages name objects, settings and states (PostgreSQL documentation, appendix A).
-const ABOUT_NAMES: [&str; 17] =
-    ["00", "08", "0A", "25", "26", "28", "2B", "34", "3B", "3D", "3F", "40", "42", "53", "55", "57", "58"];
 
 /// An ErrorResponse's or NoticeResponse's SQLSTATE.
 pub(super) fn sqlstate(frame: &[u8]) -> Option<String> {
@@ -43,28 +37,19 @@ pub(super) fn told(frame: &[u8], candour: Candour, out: &mut BytesMut) {
         return;
     }
     let code = sqlstate(frame).unwrap_or_else(|| "XX000".to_owned());
-    let class = code.get(..2).unwrap_or_default();
-    let plain = candour == Candour::Names && ABOUT_NAMES.contains(&class);
     let start = out.len();
     out.put_slice(&[frame.first().copied().unwrap_or(b'E'), 0, 0, 0, 0]);
     for (field, text) in fields(frame) {
         let keep = match field {
             // Severity, code, position, and the names of what a constraint is on.
             b'S' | b'V' | b'C' | b'P' | b's' | b't' | b'c' | b'd' | b'n' | b'F' | b'L' | b'R' => true,
-            b'M' => plain,
             _ => false,
         };
         if keep {
             put(out, field, text);
         }
     }
-    if !plain {
-        put(
-            out,
-            b'M',
-            format!("SQLSTATE {code}; the server's text is withheld, it may hold a masked value").as_bytes(),
-        );
-    }
+    put(out, b'M', format!("SQLSTATE {code}; the server's text is withheld, it may hold a masked value").as_bytes());
     out.put_u8(0);
     set_length(out, start);
 }
@@ -113,23 +98,13 @@ mod tests {
 
     #[test]
     fn a_value_in_an_error_does_not_reach_the_workload() {
-        for candour in [Candour::Names, Candour::Code] {
-            let mut out = BytesMut::new();
-            told(&server(), candour, &mut out);
-            let text = String::from_utf8_lossy(&out).into_owned();
-            assert!(!text.contains("6789") && text.contains("22P02") && text.contains("withheld"), "{text}");
-            assert!(fields(&out).any(|field| field == (b'P', b"7")));
-        }
+        let mut out = BytesMut::new();
+        told(&server(), Candour::Code, &mut out);
+        let text = String::from_utf8_lossy(&out).into_owned();
+        assert!(!text.contains("6789") && text.contains("22P02") && text.contains("withheld"), "{text}");
+        assert!(fields(&out).any(|field| field == (b'P', b"7")));
         let mut out = BytesMut::new();
         told(&server(), Candour::Whole, &mut out);
         assert_eq!(out, server());
-    }
-
-    #[test]
-    fn an_error_about_a_name_says_which() {
-        let missing = error("ERROR", "42P01", "relation \"x\" does not exist", "");
-        let mut out = BytesMut::new();
-        told(&missing, Candour::Names, &mut out);
-        assert!(String::from_utf8_lossy(&out).contains("relation \"x\""));
     }
 }

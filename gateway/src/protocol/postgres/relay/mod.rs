@@ -122,6 +122,8 @@ struct Relay {
     copy_in: CopyIn,
     /// Whether a Sync came while the server took data, and no data since: it was not forwarded.
     early_sync: bool,
+    /// Whether a command of this transaction can reach sensitive columns: a deferred constraint tells of it at COMMIT.
+    exposed: bool,
     /// Whether a message of the extended protocol came after the last Sync: the server may be in a transaction that only Sync ends.
     batch_open: bool,
     /// Bytes of a message that is dropped and is not wholly there yet.
@@ -174,6 +176,7 @@ pub(super) async fn relay(established: Established, services: &Services) {
         settings_touched: false,
         catalog_touched: false,
         copy_in: CopyIn::No,
+        exposed: false,
         early_sync: false,
         batch_open: false,
         dropping: 0,
@@ -317,9 +320,9 @@ impl Relay {
         self.session.guard.close();
     }
 
-    /// How much of the server's texts the workload sees beside a command that passes as it is.
+    /// How much of the server's texts the workload sees.
     fn candour(&self) -> Candour {
-        if self.enforced && self.catalog.any_sensitive { Candour::Names } else { Candour::Whole }
+        if self.enforced && self.exposed { Candour::Code } else { Candour::Whole }
     }
 
     /// Learns the search path from the text that the server gave it.

@@ -170,6 +170,16 @@ impl Queue {
         })
     }
 
+    /// Whether a command is outstanding that can reach sensitive columns.
+    pub(super) fn is_exposed(&self) -> bool {
+        self.owed.iter().any(|owed| match owed {
+            Owed::Query(running) | Owed::Execute(running) | Owed::Function(running) => {
+                running.candour != Candour::Whole
+            }
+            _ => false,
+        })
+    }
+
     /// Whether a command is outstanding that may open or end a transaction block.
     pub(super) fn changes_transaction(&self) -> bool {
         self.owed.iter().any(|owed| match owed {

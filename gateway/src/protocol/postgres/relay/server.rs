@@ -300,6 +300,7 @@ impl Relay {
             _ => return Err(UNASKED),
         }
         if self.status == b'I' {
+            self.exposed = self.queue.is_exposed();
             // Portals end with their transaction, and SET LOCAL does.
             self.queue.portals.clear();
             if self.catalog_touched {
