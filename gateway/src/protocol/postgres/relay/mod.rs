@@ -322,7 +322,7 @@ impl Relay {
 
     /// How much of the server's texts the workload sees.
     fn candour(&self) -> Candour {
-        if self.enforced && self.exposed { Candour::Code } else { Candour::Whole }
+        if self.enforced && self.exposed && self.catalog.any_sensitive { Candour::Code } else { Candour::Whole }
     }
 
     /// Learns the search path from the text that the server gave it.
