@@ -144,7 +144,7 @@ fn print(explained: &Explained) {
     for effect in &explained.effects {
         let mut line = format!("  {:<8} {:<15} {}", effect.verdict, effect.action, printable(&effect.object));
         if let Some(mask) = effect.mask {
-            line.push_str(&format!("  mask {mask:?}").to_lowercase());
+            line.push_str(&format!("  mask {}", printable(&mask.to_string())));
         }
         if !effect.policies.is_empty() {
             let ids: Vec<String> = effect.policies.iter().map(|id| printable(id)).collect();

@@ -85,7 +85,7 @@ fn print(entry: &Entry<'_>) {
                 println!("{:14}by {}", "", ids.join(", "));
             }
             for (object, mask) in masks.iter() {
-                println!("{:14}masked {} {}", "", printable(object), format!("{mask:?}").to_lowercase());
+                println!("{:14}masked {} {}", "", printable(object), printable(&mask.to_string()));
             }
         }
         Body::Finished { id, outcome } => finished(&time, id.0, outcome),

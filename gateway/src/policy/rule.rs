@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{ApprovalRule, Known};
 use crate::access::Name;
-use crate::mask::Mask;
+use crate::mask::{Mask, NoMask};
 
 /// What a policy means beyond Cedar.
 #[derive(Clone, Debug)]
@@ -58,16 +58,10 @@ pub(super) fn rule(policy: &Policy, known: &Known, faults: &mut Vec<Fault>) -> O
     if id.is_none() {
         faults.push(fault("has no @id", "begin it with @id(\"a-name\"): errors and recordings name it"));
     }
-    let mask = value("mask").and_then(|word| match word {
-        "redact" => Some(Mask::Redact),
-        "null" => Some(Mask::Null),
-        "partial" => Some(Mask::Partial),
-        "hash" => Some(Mask::Hash),
-        _ => {
-            faults.push(fault(
-                format!("@mask({word:?}) is no mask"),
-                "use \"redact\", \"null\", \"partial\" or \"hash\"",
-            ));
+    let mask = value("mask").and_then(|word| match word.parse::<Mask>() {
+        Ok(mask) => Some(mask),
+        Err(NoMask { message, help }) => {
+            faults.push(fault(message, help));
             None
         }
     });

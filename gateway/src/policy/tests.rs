@@ -102,7 +102,7 @@ fn the_first_policy_of_the_readme_means_what_it_says() {
     let plain = obligations(decide(&policies, Action::SqlRead, object("users", Some("id")), &[], false));
     assert_eq!(plain, Obligations::default());
     let masked = obligations(decide(&policies, Action::SqlRead, object("users", Some("ssn")), &["pii"], false));
-    assert_eq!(masked.mask, Some(Mask::Partial));
+    assert_eq!(masked.mask, Some(Mask::PARTIAL));
     let drop = denial(decide(&policies, Action::SqlDrop, object("users", None), &[], false));
     assert_eq!(drop.reason, "destructive DDL is blocked on production");
     assert_eq!(drop.policies, ["no-drop-in-prod".into()]);
@@ -178,6 +178,8 @@ permit (principal, action, resource);
 @id("f") permit (principal, action == Action::"sql.nothing", resource);
 @id("g") permit (principal, action, resource == Table::"other/db/public.users");
 @id("h") @quorum("2") permit (principal, action, resource);
+@id("i") @mask("partial:iban") permit (principal, action, resource);
+@id("j") @mask("bucket:0") permit (principal, action, resource);
 "#;
     let problems = load(text).unwrap_err().0;
     for (line, said) in [
@@ -191,6 +193,8 @@ permit (principal, action, resource);
         (8, "sql.nothing"),
         (9, "other/db"),
         (10, "@quorum"),
+        (11, "names nothing of which a part can be kept"),
+        (12, "of what to take multiples"),
     ] {
         let found = problems.iter().any(|p| p.line == Some(line) && p.message.contains(said));
         assert!(found, "line {line}: {said} in {problems:#?}");

@@ -50,7 +50,7 @@ pub enum ServicesError {
     /// The node's authority.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    /// The key of mask `hash`.
+    /// The key of the masks.
     #[error(transparent)]
     MaskKey(#[from] NodeKeyError),
     /// Random numbers.
@@ -83,7 +83,7 @@ impl Services {
         Ok(Services { inner: Arc::new(inner) })
     }
 
-    /// What the mask `hash` is keyed with: the same value has the same hash on this node, and on no other.
+    /// What masks are keyed with: the same value has the same hash and token on this node, and on no other.
     pub(crate) fn mask_key(&self) -> &[u8; 32] {
         &self.inner.mask_key
     }

@@ -3,14 +3,14 @@
 use bytes::{BufMut, BytesMut};
 
 use super::message::{Fields, Malformed};
-use crate::mask::{Mask, Masked, Masker, Origin, Plan};
+use crate::mask::{Column, Format, Mask, Masked, Masker, Origin, Plan};
 use crate::protocol::postgres::wire::FRAME_HEADER;
 
 /// What happens to the columns of a result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Columns {
-    /// For each column its type and its mask.
-    columns: Vec<(u32, Option<Mask>)>,
+    /// For each column its type and format, and its mask.
+    columns: Vec<(Column, Option<Mask>)>,
     any: bool,
 }
 
@@ -25,8 +25,9 @@ impl Columns {
             let type_oid = fields.u32()?;
             fields.i16()?;
             fields.u32()?;
-            fields.i16()?;
-            types.push(type_oid);
+            let code = fields.i16()?;
+            let format = Format::from_code(code).ok_or(Malformed("a column in a format that is not known"))?;
+            types.push(Column { type_oid, format });
             origins.push(origin);
         }
         let (masks, agree) = plan.masks(statement, &origins);
@@ -50,17 +51,21 @@ impl Columns {
         out.put_slice(&[b'D', 0, 0, 0, 0]);
         out.put_u16(count);
         let mut masked = 0u64;
-        for (type_oid, mask) in &self.columns {
+        for (column, mask) in &self.columns {
             let value = fields.value()?;
             match (value, mask) {
                 (None, _) => out.put_i32(-1),
                 (Some(value), None) => put_value(out, value),
                 (Some(value), Some(mask)) => {
                     masked = masked.saturating_add(1);
-                    let mut replaced = BytesMut::new();
-                    match masker.apply(*mask, *type_oid, value, &mut replaced) {
-                        Masked::Value => put_value(out, &replaced),
-                        Masked::Null => out.put_i32(-1),
+                    let at = out.len();
+                    out.put_i32(-1);
+                    let from = out.len();
+                    if masker.apply(*mask, *column, value, out) == Masked::Value {
+                        let length = out.len().saturating_sub(from);
+                        if let Some(place) = out.get_mut(at..from) {
+                            place.copy_from_slice(&length_of(length).to_be_bytes());
+                        }
                     }
                 }
             }
@@ -71,9 +76,13 @@ impl Columns {
 }
 
 fn put_value(out: &mut BytesMut, value: &[u8]) {
-    // Values come from messages whose lengths are signed 32 bits.
-    out.put_i32(i32::try_from(value.len()).unwrap_or(i32::MAX));
+    out.put_i32(length_of(value.len()));
     out.put_slice(value);
+}
+
+/// Values come from messages whose lengths are signed 32 bits, and masked ones are hardly longer.
+fn length_of(value: usize) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
 }
 
 /// Writes the length of the message that begins at `start` and ends where the buffer does.
@@ -93,16 +102,20 @@ mod tests {
     use crate::mask::{Answer, Masking};
 
     fn described(origins: &[(u32, i16)]) -> Vec<u8> {
+        described_as(origins, 25, 0)
+    }
+
+    fn described_as(origins: &[(u32, i16)], type_oid: u32, format: i16) -> Vec<u8> {
         let mut frame = BytesMut::from(&b"T\0\0\0\0"[..]);
         frame.put_u16(u16::try_from(origins.len()).unwrap());
         for (table, column) in origins {
             frame.put_slice(b"c\0");
             frame.put_u32(*table);
             frame.put_i16(*column);
-            frame.put_u32(25);
+            frame.put_u32(type_oid);
             frame.put_i16(-1);
             frame.put_i32(-1);
-            frame.put_i16(0);
+            frame.put_i16(format);
         }
         frame.to_vec()
     }
@@ -122,8 +135,8 @@ mod tests {
 
     fn plan() -> Plan {
         Plan::Masked(Masking {
-            answers: vec![Answer::Columns(vec![None, Some(Mask::Partial), Some(Mask::Redact)])],
-            origins: Arc::new(HashMap::from([(Origin { table: 9, column: 2 }, Mask::Partial)])),
+            answers: vec![Answer::Columns(vec![None, Some(Mask::PARTIAL), Some(Mask::Redact)])],
+            origins: Arc::new(HashMap::from([(Origin { table: 9, column: 2 }, Mask::PARTIAL)])),
         })
     }
 
@@ -139,5 +152,18 @@ mod tests {
         assert!(columns.mask(&row(&[None]), &Masker::new([0; 32]), &mut out).is_err());
         let (columns, agree) = Columns::describe(&described(&[(9, 1)]), &plan(), 0).unwrap();
         assert!(!agree && !columns.pass(), "another number of columns is redacted");
+    }
+
+    #[test]
+    fn a_value_is_masked_in_the_format_that_its_column_has() {
+        let answers = vec![Answer::Columns(vec![Some(Mask::Bucket(10))])];
+        let plan = Plan::Masked(Masking { answers, ..Masking::default() });
+        for (format, value, expected) in [(0, "47", "40"), (1, "\0\0\0\u{2f}", "\0\0\0\u{28}")] {
+            let (columns, _) = Columns::describe(&described_as(&[(9, 1)], 23, format), &plan, 0).unwrap();
+            let mut out = BytesMut::new();
+            columns.mask(&row(&[Some(value)]), &Masker::new([0; 32]), &mut out).unwrap();
+            assert_eq!(&out[..], &row(&[Some(expected)])[..]);
+        }
+        assert!(Columns::describe(&described_as(&[(9, 1)], 23, 2), &plan, 0).is_err());
     }
 }
