@@ -1,5 +1,6 @@
 //! Masks: what policies call them, what each makes of a value, and the plans that say which column of a result gets which.
 
+pub mod copy;
 mod function;
 mod kind;
 mod moment;
