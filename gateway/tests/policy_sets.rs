@@ -110,7 +110,7 @@ fn check(policies: &Policies, case: &Case) {
                 if !added.approvals.is_empty() && verdict == "forward" {
                     verdict = "hold";
                 }
-                mask = mask.or(added.mask.map(|mask| format!("{mask:?}").to_lowercase()));
+                mask = mask.or(added.mask.map(|mask| mask.to_string()));
             }
         }
     }
