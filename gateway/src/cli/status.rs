@@ -79,6 +79,19 @@ fn print(status: &Status) {
             printable(&refused.reason)
         );
     }
+    for catalog in &status.catalogs {
+        let how = if catalog.own_connection { "over a connection of the gateway's own" } else { "over its sessions" };
+        let whole = if catalog.complete { "" } else { ", not whole: everything is unknown" };
+        println!(
+            "catalog        of database {} of resource {}: {} relations{whole}, {how}",
+            printable(&catalog.database),
+            printable(&catalog.resource),
+            catalog.relations
+        );
+        if let Some(problem) = &catalog.problem {
+            println!("PROBLEM        {}", printable(problem));
+        }
+    }
     for unmatched in &status.unmatched {
         println!(
             "UNMATCHED      {} of resource {} matches nothing in database {}: it protects nothing there",

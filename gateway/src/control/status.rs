@@ -29,6 +29,8 @@ pub struct Status {
     pub refused: Vec<RefusedConnections>,
     /// Patterns of `[resources.X.sensitive]` that match nothing in a database that sessions have been on.
     pub unmatched: Vec<UnmatchedPattern>,
+    /// What is known of the databases that sessions have been on.
+    pub catalogs: Vec<CatalogStatus>,
     /// Why nothing can be recorded, and so nothing is forwarded.
     pub recorder: Option<String>,
     /// Why the last reload was not taken; what ran before still runs.
@@ -84,6 +86,23 @@ pub struct UnmatchedPattern {
     pub database: String,
     /// As written.
     pub pattern: String,
+}
+
+/// What is known of a database.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogStatus {
+    /// The resource.
+    pub resource: String,
+    /// The database.
+    pub database: String,
+    /// Whether a connection of the gateway's own watches it; otherwise sessions ask on theirs.
+    pub own_connection: bool,
+    /// How many relations are known; 0 before it was first read.
+    pub relations: usize,
+    /// Whether it was read whole: where it was not, every object is unknown.
+    pub complete: bool,
+    /// Why it cannot be used, or why the gateway's own connection does not answer.
+    pub problem: Option<String>,
 }
 
 /// Who knows the daemon's state.

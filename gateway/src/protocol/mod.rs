@@ -10,13 +10,13 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
-use crate::access::Name;
 use crate::config::{Config, Resource};
 use crate::secret::{NodeKeyError, Secrets, node_key};
 use crate::session::Session;
 use crate::tls::{ALPN_POSTGRESQL, Authority, AuthorityError, Certificates, UpstreamConfigs};
 use postgres::cancel::CancelKeys;
 use postgres::catalog::Catalogs;
+pub use postgres::catalog::DatabaseStatus;
 use postgres::scram::{KeyCache, ScramError};
 
 /// Bytes that are copied at once for a destination that is no resource.
@@ -78,7 +78,7 @@ impl Services {
             secrets: Secrets::default(),
             scram_keys: KeyCache::new()?,
             cancel_keys: CancelKeys::default(),
-            catalogs: Catalogs::default(),
+            catalogs: Catalogs::new(&config.state_dir),
         };
         Ok(Services { inner: Arc::new(inner) })
     }
@@ -108,12 +108,12 @@ impl Services {
         &self.inner.scram_keys
     }
 
-    /// What is known of the databases behind resources.
-    /// Patterns for sensitive objects that match nothing, by resource and database, as far as sessions have been there.
-    pub fn unmatched_patterns(&self) -> Vec<(Name, Name, Arc<Vec<String>>)> {
-        self.inner.catalogs.unmatched()
+    /// What is known of the databases behind resources, as far as sessions have been there.
+    pub fn databases(&self) -> Vec<DatabaseStatus> {
+        self.inner.catalogs.status()
     }
 
+    /// What is known of the databases behind resources.
     pub(crate) fn catalogs(&self) -> &Catalogs {
         &self.inner.catalogs
     }

@@ -61,6 +61,8 @@ pub struct Relation {
     pub columns: Vec<Column>,
     /// `pg_inherits` parents, partitioned tables included.
     pub parents: Vec<u32>,
+    /// `pg_type.oid` of its rows; 0 where it has none.
+    pub row_type: u32,
     /// Whether it is a temporary one, of whichever session.
     pub temporary: bool,
     /// The query of a view or materialised view.
@@ -79,7 +81,8 @@ pub struct Relation {
     pub foreign_keys: Vec<ForeignKey>,
     /// The columns of each of its unique indexes, primary key included; 0 stands for an expression.
     pub unique: Vec<Vec<i16>>,
-    /// Expressions of its indexes, and the predicates of partial ones: every write computes them.
+    /// Expressions of its indexes, those of one index as one list, and the predicates of partial ones: every write
+    /// computes them.
     pub indexed: Vec<Arc<str>>,
     /// How a partitioned table is partitioned: `RANGE (f(a))`. Every insert computes it.
     pub partition_key: Option<Arc<str>>,
@@ -339,6 +342,8 @@ pub enum TypeKind {
 pub struct Type {
     /// `pg_type.oid`.
     pub oid: u32,
+    /// `pg_type.oid` of the arrays of these; 0 where there are none.
+    pub array: u32,
     /// Its schema.
     pub schema: Name,
     /// Its name.
@@ -357,6 +362,8 @@ pub struct Type {
     pub output: u32,
     /// The expressions of a domain's checks.
     pub checks: Vec<Arc<str>>,
+    /// The expression of a domain's default.
+    pub default: Option<Arc<str>>,
 }
 
 /// Whom a row of `pg_db_role_setting` is for.
@@ -436,9 +443,10 @@ impl Catalog {
         self.index.0.get_or_init(|| Places::of(self))
     }
 
-    /// Makes the index now, and not at the first look-up.
+    /// What is done once a catalog has been read and tagged, before anybody looks at it: whoever derives more from it does
+    /// so here.
     pub fn finish(&mut self) {
-        self.index = Index::default();
+        // Now, and not at somebody's first look-up.
         self.places();
     }
 
@@ -526,6 +534,7 @@ mod tests {
         assert!(catalog.cast(23, 25).is_none());
         assert_eq!(catalog.type_named("a", "d").map(|t| t.oid), Some(30));
         catalog.functions.clear();
+        catalog.index = Index::default();
         catalog.finish();
         assert_eq!(catalog.functions_named("f").count(), 0);
     }

@@ -25,6 +25,9 @@ pub use catalog::Catalog;
 pub struct Settings {
     /// `search_path` as the session set it; absent: the catalog's.
     pub search_path: Option<Arc<[Name]>>,
+    /// The session's schema for temporary objects, once it has one: relations and types are looked for there first,
+    /// whatever the search path says, functions and operators are not.
+    pub temporary: Option<Name>,
 }
 
 /// What one message's text does, all its statements together.

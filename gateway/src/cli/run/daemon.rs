@@ -16,7 +16,7 @@ use super::resolve::Resolving;
 use crate::access::Name;
 use crate::config::directory::{Directory, Family, Found};
 use crate::config::{Config, Problems};
-use crate::control::status::{ContestedAddress, RefusedConnections, ResourceStatus, UnmatchedPattern};
+use crate::control::status::{CatalogStatus, ContestedAddress, RefusedConnections, ResourceStatus, UnmatchedPattern};
 use crate::control::{Notice, Server, Status, StatusSource, notify};
 use crate::intercept::{Accepted, Interceptor, Namespaces, View};
 use crate::policy::Policies;
@@ -62,15 +62,21 @@ impl StatusSource for Public {
             RefusedConnections { workload: workload.to_string(), reason: reason.to_owned(), count }
         });
         let (opened, closed) = (metrics::SESSIONS_OPENED.get(), metrics::SESSIONS_CLOSED.get());
-        let unmatched = self.services.unmatched_patterns().into_iter().flat_map(|(resource, database, patterns)| {
-            patterns
-                .iter()
-                .map(|pattern| UnmatchedPattern {
-                    resource: resource.to_string(),
-                    database: database.to_string(),
-                    pattern: pattern.clone(),
-                })
-                .collect::<Vec<_>>()
+        let databases = self.services.databases();
+        let unmatched = databases.iter().flat_map(|database| {
+            database.unmatched.iter().map(|pattern| UnmatchedPattern {
+                resource: database.resource.to_string(),
+                database: database.database.to_string(),
+                pattern: pattern.clone(),
+            })
+        });
+        let catalogs = databases.iter().map(|database| CatalogStatus {
+            resource: database.resource.to_string(),
+            database: database.database.to_string(),
+            own_connection: database.own_connection,
+            relations: database.relations,
+            complete: database.complete,
+            problem: database.problem.clone(),
         });
         let recorder = self.recordings.failing();
         let intercept = self.intercept.status();
@@ -89,6 +95,7 @@ impl StatusSource for Public {
             sessions_opened: opened,
             refused: refused.collect(),
             unmatched: unmatched.collect(),
+            catalogs: catalogs.collect(),
             recorder,
             reload: (**self.reload.load()).clone(),
             intercept,

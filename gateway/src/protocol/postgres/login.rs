@@ -43,7 +43,7 @@ pub(super) struct Ready {
 
 /// What a server says between AuthenticationOk and ReadyForQuery.
 #[derive(Debug, Default)]
-struct Greeting {
+pub(super) struct Greeting {
     parameters: BTreeMap<String, String>,
     key: Option<CancelKey>,
     /// ParameterStatus and notices, as they came.
@@ -97,7 +97,7 @@ impl Request<'_> {
             in_time(CLIENT, self.resource, relayed).await?;
         }
         let role = credentials.map(|credentials| credentials.username.as_str());
-        let greeting = in_time(SERVER, self.resource, self.greeting(&mut upstream, role)).await?;
+        let greeting = in_time(SERVER, self.resource, greeting(&self.resource.name, &mut upstream, role)).await?;
         self.check_lexer(&greeting)?;
         Ok(Ready { upstream, kind, greeting, commands })
     }
@@ -161,46 +161,6 @@ impl Request<'_> {
     async fn log_in(&self, credentials: &Credentials, upstream: &mut Upstream) -> Result<(), Failure> {
         let (secrets, keys) = (self.services.secrets(), self.services.scram_keys());
         Login { resource: self.resource, credentials, secrets, keys }.run(upstream).await
-    }
-
-    /// Reads until ReadyForQuery. `role`: the gateway's, if it logged in.
-    async fn greeting(&self, upstream: &mut Upstream, role: Option<&str>) -> Result<Greeting, Failure> {
-        let resource = &*self.resource.name;
-        let mut greeting = Greeting::default();
-        loop {
-            let frame = upstream.wire.frame(MESSAGE_LIMIT).await.map_err(|error| Failure::server(resource, &error))?;
-            match frame.tag {
-                b'S' => {
-                    let (name, value) = parameter(frame.body())
-                        .ok_or_else(|| Failure::server_protocol(resource, "a malformed parameter"))?;
-                    greeting.parameters.insert(name, value);
-                    greeting.messages.unsplit(frame.bytes);
-                }
-                b'N' => greeting.messages.unsplit(frame.bytes),
-                b'K' => {
-                    let key = cancel_key(frame.body())
-                        .ok_or_else(|| Failure::server_protocol(resource, "a malformed cancel key"))?;
-                    greeting.key = Some(key);
-                }
-                b'Z' if frame.body() == b"I" => return Ok(greeting),
-                b'E' => {
-                    let error = ServerError::parse(frame.body());
-                    return Err(match role {
-                        Some(role) => error.to_workload(resource, role),
-                        None => {
-                            let log = format!("the server refused the session: {}", error.code());
-                            Failure { tell: Tell::Verbatim(frame.bytes), log }
-                        }
-                    });
-                }
-                other => {
-                    return Err(Failure::server_protocol(resource, format!("message {other:#04x} before it is ready")));
-                }
-            }
-            if greeting.messages.len() > GREETING_LIMIT {
-                return Err(Failure::server_protocol(resource, "more than 1 MiB before it is ready"));
-            }
-        }
     }
 
     /// Whether the server reads statements as the gateway's parser does.
@@ -278,6 +238,45 @@ impl Ready {
             database: startup.database.as_str().into(),
             cancel,
         })
+    }
+}
+
+/// Reads until ReadyForQuery. `role`: the gateway's, if it logged in.
+pub(super) async fn greeting(resource: &str, upstream: &mut Upstream, role: Option<&str>) -> Result<Greeting, Failure> {
+    let mut greeting = Greeting::default();
+    loop {
+        let frame = upstream.wire.frame(MESSAGE_LIMIT).await.map_err(|error| Failure::server(resource, &error))?;
+        match frame.tag {
+            b'S' => {
+                let (name, value) = parameter(frame.body())
+                    .ok_or_else(|| Failure::server_protocol(resource, "a malformed parameter"))?;
+                greeting.parameters.insert(name, value);
+                greeting.messages.unsplit(frame.bytes);
+            }
+            b'N' => greeting.messages.unsplit(frame.bytes),
+            b'K' => {
+                let key = cancel_key(frame.body())
+                    .ok_or_else(|| Failure::server_protocol(resource, "a malformed cancel key"))?;
+                greeting.key = Some(key);
+            }
+            b'Z' if frame.body() == b"I" => return Ok(greeting),
+            b'E' => {
+                let error = ServerError::parse(frame.body());
+                return Err(match role {
+                    Some(role) => error.to_workload(resource, role),
+                    None => {
+                        let log = format!("the server refused the session: {}", error.code());
+                        Failure { tell: Tell::Verbatim(frame.bytes), log }
+                    }
+                });
+            }
+            other => {
+                return Err(Failure::server_protocol(resource, format!("message {other:#04x} before it is ready")));
+            }
+        }
+        if greeting.messages.len() > GREETING_LIMIT {
+            return Err(Failure::server_protocol(resource, "more than 1 MiB before it is ready"));
+        }
     }
 }
 

@@ -110,7 +110,8 @@ impl Relay {
     /// What a statement is read by. Where something changed that could not be asked about yet, nothing is known of any name.
     fn view(&self) -> (Arc<Catalog>, Settings) {
         // In a transaction that changed no name, what was known before it is still known.
-        if self.settings_outdated || self.queue.unsettled > 0 || (self.catalog_outdated && self.catalog_touched) {
+        let catalog_unknown = self.catalog_outdated && (self.catalog_touched || self.catalog_lost);
+        if self.settings_outdated || self.queue.unsettled > 0 || catalog_unknown {
             let database = Arc::clone(&self.database);
             let any_sensitive = self.catalog.any_sensitive;
             (Arc::new(Catalog { database, any_sensitive, ..Catalog::default() }), Settings::default())

@@ -1,29 +1,42 @@
-//! Questions of the gateway's own, between the client's messages: the catalog and the search path.
+//! What a session's statements are read by: the catalog that all of a database's sessions share, what this session's own
+//! transaction changed of it, and the settings. Questions of the gateway's own go between the client's messages.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::BytesMut;
 
-use super::errors::{Candour, sqlstate, told};
-use super::message::{Fields, MAX_WHOLE, OWN_NAMES, head, split};
+use super::errors::{Candour, told};
+use super::message::{MAX_WHOLE, OWN_NAMES, head, split};
 use super::{Relay, RelayError};
-use crate::protocol::postgres::catalog::{Answers, COLUMNS, FUNCTIONS, PARENTS, RELATIONS, Row, build};
+use crate::protocol::postgres::catalog::{
+    Answered, Answering, AskError, Asks, Known, SessionLook, TEMPORARY, Taken, ask,
+};
 use crate::protocol::postgres::established::BackendKind;
-use crate::protocol::postgres::reply::{frame, put_text};
-use crate::sql::Catalog;
+use crate::protocol::postgres::wire::FRAME_HEADER;
 
-/// How long the server may take to answer one.
+/// How long the server may take to answer.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// How often a question is asked that is cancelled.
+/// How often questions are asked that are cancelled.
 const RETRIES: usize = 3;
 
 /// SQLSTATE query_canceled.
 const CANCELED: &str = "57014";
 
-/// The largest answer, in bytes.
-const MAX_ANSWER: usize = 256 * 1024 * 1024;
+/// What every look is done under, for its own transaction or savepoint alone. Nothing that the session set makes texts
+/// mean something else, come in another encoding, or not come.
+const UNDER: [&str; 5] = [
+    "select pg_catalog.set_config('search_path', 'pg_catalog', true)",
+    "select pg_catalog.set_config('client_encoding', 'UTF8', true)",
+    "select pg_catalog.set_config('statement_timeout', '0', true)",
+    "select pg_catalog.set_config('client_min_messages', 'error', true)",
+    "select pg_catalog.set_config('jit', 'off', true)",
+];
+
+/// Around a look within the client's transaction, which it leaves as it was.
+const BEFORE: [&str; 1] = ["savepoint \"sluice catalog\""];
+const AFTER: [&str; 2] = ["rollback to savepoint \"sluice catalog\"", "release savepoint \"sluice catalog\""];
 
 impl Relay {
     /// Whether the server owes nothing, so that what it says next answers the next question.
@@ -45,104 +58,121 @@ impl Relay {
         if self.kind == BackendKind::WalSender {
             return Ok(());
         }
-        if !self.catalog_outdated
-            && !self.catalog_touched
-            && self.slot.fresh().is_none_or(|fresh| !Arc::ptr_eq(&fresh, &self.catalog))
-        {
-            self.catalog_outdated = true;
+        // What the session's own transaction changed, nobody else sees.
+        if !self.catalog_touched && !self.slot.is_current(self.known.as_ref()) {
+            let fresh = match self.slot.fresh() {
+                Some(fresh) => Some(fresh),
+                None => self.slot.polled().await,
+            };
+            match fresh {
+                Some(known) => self.know(known),
+                None => {
+                    self.catalog_outdated = true;
+                    self.catalog_lost = self.resource.credentials.is_some();
+                }
+            }
         }
         if !self.outdated() || !self.idle() || self.status == b'E' {
             return Ok(());
         }
         if self.settings_outdated {
             // A SHOW takes no snapshot: the client's transaction can still choose its isolation level.
-            let rows = self.ask("show search_path").await?;
-            let path = rows.first().and_then(|row| row.first()).cloned().flatten();
-            self.learn_path(&path.unwrap_or_default())?;
+            let mut questions = vec!["show search_path"];
+            if self.status == b'I' || self.catalog_touched {
+                questions.push(TEMPORARY);
+            }
+            let mut answered = self.question(&[], &questions).await?;
+            let path = answered.value().unwrap_or_default();
+            let temporary =
+                if questions.len() > 1 { answered.value().map(Into::into) } else { self.settings.temporary.clone() };
+            if answered.damaged {
+                return Err(RelayError::Hidden("search_path is not text".to_owned()));
+            }
+            self.learn_path(&path, temporary)?;
         }
         // Within a transaction only what the transaction itself changed is asked for: it has its snapshot then.
         if self.catalog_outdated && (self.status == b'I' || self.catalog_touched) {
-            self.catalog = match self.slot.fresh() {
-                Some(catalog) if !self.catalog_touched => catalog,
-                _ => self.read_catalog().await?,
-            };
-            self.catalog_outdated = false;
+            self.look().await?;
         }
         Ok(())
     }
 
-    async fn read_catalog(&mut self) -> Result<Arc<Catalog>, RelayError> {
-        // Numbered before it is read: what changes meanwhile makes a later one.
-        let generation = self.slot.next();
-        let answers = Answers {
-            relations: self.ask(RELATIONS).await?,
-            columns: self.ask(COLUMNS).await?,
-            parents: self.ask(PARENTS).await?,
-            functions: self.ask(FUNCTIONS).await?,
+    fn know(&mut self, known: Arc<Known>) {
+        self.catalog = Arc::clone(&known.catalog);
+        self.known = Some(known);
+        self.catalog_outdated = false;
+        self.catalog_lost = false;
+    }
+
+    /// Reads the catalog on the session's own connection. Where that cannot be done, everything stays unknown.
+    async fn look(&mut self) -> Result<(), RelayError> {
+        let (at, epoch, committed) = (Instant::now(), self.slot.epoch(), !self.catalog_touched);
+        let look = SessionLook {
+            slot: Arc::clone(&self.slot),
+            known: self.known.clone(),
+            path: self.settings.search_path.as_deref().unwrap_or_default().to_vec(),
+            temporary: self.settings.temporary.clone(),
+            committed,
         };
-        let path = self.settings.search_path.as_deref().unwrap_or_default().to_vec();
-        let previous = if self.catalog_touched { Some(Arc::clone(&self.catalog)) } else { self.slot.last() };
-        let previous = previous.as_deref();
-        let built = build(&answers, &self.resource, &self.database, path, generation, previous);
-        let catalog = Arc::new(built.catalog);
-        if !self.catalog_touched {
-            self.slot.store(&catalog, built.unmatched);
+        let looked = look.run(self).await;
+        match looked {
+            Ok(known) => {
+                if committed {
+                    self.slot.store(Arc::clone(&known), at, epoch);
+                }
+                self.know(known);
+                Ok(())
+            }
+            // What the server does not answer is not known; the session goes on.
+            Err(RelayError::Ask(AskError::Server(code))) => {
+                tracing::warn!(session = %self.session.id, code, "the catalog cannot be read on the session's connection");
+                self.catalog_lost = true;
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        Ok(catalog)
     }
 
-    /// Asks one question and takes the rows. What comes unasked meanwhile goes to the client.
-    async fn ask(&mut self, sql: &str) -> Result<Vec<Row>, RelayError> {
-        match tokio::time::timeout(ANSWER, self.ask_for_ever(sql)).await {
-            Ok(answered) => answered,
-            Err(_) => Err(RelayError::Hidden("the server did not answer in time".to_owned())),
-        }
-    }
-
-    async fn ask_for_ever(&mut self, sql: &str) -> Result<Vec<Row>, RelayError> {
-        for _ in 0..RETRIES {
-            match self.ask_once(sql).await? {
-                Ok(rows) => return Ok(rows),
-                // A cancel that the client sent late, for a command of its own.
-                Err(code) if code == CANCELED => {}
-                Err(code) => return Err(RelayError::Hidden(format!("SQLSTATE {code}"))),
+    /// Asks, and leaves the client's transaction as it is, also where the server does not answer: `under` is set for the
+    /// questions alone.
+    async fn question<S: AsRef<str>>(&mut self, under: &[&str], questions: &[S]) -> Result<Answered, RelayError> {
+        let within = self.status != b'I';
+        let (before, after) = if within { (&BEFORE[..], &AFTER[..]) } else { (&[][..], &[][..]) };
+        let first = before.iter().chain(under).copied();
+        let all: Vec<&str> = first.chain(questions.iter().map(AsRef::as_ref)).chain(after.iter().copied()).collect();
+        let mut tries = 0usize;
+        loop {
+            tries = tries.saturating_add(1);
+            let asked = tokio::time::timeout(ANSWER, self.exchange_questions(&all)).await;
+            let asked =
+                asked.unwrap_or_else(|_| Err(RelayError::Hidden("the server did not answer in time".to_owned())));
+            match asked {
+                Ok(mut answered) => {
+                    let skipped = before.len().saturating_add(under.len()).min(answered.answers.len());
+                    answered.answers.drain(..skipped);
+                    answered.answers.truncate(questions.len());
+                    return Ok(answered);
+                }
+                Err(RelayError::Ask(AskError::Server(code))) => {
+                    if within {
+                        // Back to where the client believes its transaction to be.
+                        self.exchange_questions(&AFTER).await?;
+                    }
+                    // A cancel may be one that the client sent late, for a command of its own.
+                    if code != CANCELED || tries >= RETRIES {
+                        return Err(AskError::Server(code).into());
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
-        Err(RelayError::Hidden(format!("SQLSTATE {CANCELED}")))
     }
 
-    /// The rows, or the SQLSTATE. By the extended protocol and under names of its own: a simple Query would end the client's
-    /// unnamed statement and portal.
-    async fn ask_once(&mut self, sql: &str) -> Result<Result<Vec<Row>, String>, RelayError> {
-        let out = &mut self.server.output;
-        let close = |out: &mut BytesMut, kind: u8| {
-            frame(out, b'C', |body| {
-                body.put_u8(kind);
-                put_text(body, OWN_NAMES);
-            });
-        };
-        // One that failed is still there.
-        close(out, b'S');
-        frame(out, b'P', |body| {
-            put_text(body, OWN_NAMES);
-            put_text(body, sql);
-            body.put_u16(0);
-        });
-        frame(out, b'B', |body| {
-            put_text(body, OWN_NAMES);
-            put_text(body, OWN_NAMES);
-            // Parameters and results in text, and no parameter.
-            body.put_slice(&[0; 6]);
-        });
-        frame(out, b'E', |body| {
-            put_text(body, OWN_NAMES);
-            body.put_u32(0);
-        });
-        close(out, b'P');
-        close(out, b'S');
-        frame(out, b'S', |_| {});
+    /// Sends questions and takes the answers. What comes unasked meanwhile goes to the client.
+    async fn exchange_questions<S: AsRef<str>>(&mut self, questions: &[S]) -> Result<Answered, RelayError> {
+        ask(OWN_NAMES, questions, &mut self.server.output);
         self.server.drain().await?;
-        let (mut rows, mut size, mut failed) = (Vec::new(), 0usize, None);
+        let mut answering = Answering::default();
         loop {
             let Some(head) =
                 head(&self.server.input).map_err(RelayError::Server)?.filter(|h| self.server.input.len() >= h.whole)
@@ -152,26 +182,37 @@ impl Relay {
                 }
                 continue;
             };
-            size = size.saturating_add(head.whole);
-            if head.whole > MAX_WHOLE || size > MAX_ANSWER {
+            if head.whole > MAX_WHOLE {
                 return Err(RelayError::Hidden("the answer is too large".to_owned()));
             }
             let message = split(&mut self.server.input, head);
-            match head.tag {
-                b'D' => rows.push(row(&message).map_err(RelayError::Server)?),
-                b'E' => failed = Some(sqlstate(&message).unwrap_or_default()),
-                b'S' => self.parameter_status(&message)?,
-                b'A' => self.client.output.extend_from_slice(&message),
-                b'N' => told(&message, Candour::Code, &mut self.client.output),
-                b'Z' => return Ok(failed.map_or(Ok(rows), Err)),
-                _ => {}
+            match answering.take(head.tag, message.get(FRAME_HEADER..).unwrap_or_default())? {
+                Taken::Part => {}
+                Taken::End(status) => {
+                    self.status = status;
+                    return Ok(answering.end()?);
+                }
+                Taken::Other => self.unasked(head.tag, &message)?,
             }
         }
     }
+
+    fn unasked(&mut self, tag: u8, message: &BytesMut) -> Result<(), RelayError> {
+        match tag {
+            b'S' => self.parameter_status(message)?,
+            b'A' => self.client.output.extend_from_slice(message),
+            b'N' => told(message, Candour::Code, &mut self.client.output),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
-fn row(message: &[u8]) -> Result<Row, super::Malformed> {
-    let mut fields = Fields::of(message);
-    let count = fields.u16()?;
-    (0..count).map(|_| Ok(fields.value()?.map(|value| String::from_utf8_lossy(value).into_owned()))).collect()
+/// Under settings of the gateway's own, which are gone afterwards.
+impl Asks for Relay {
+    type Error = RelayError;
+
+    async fn ask(&mut self, questions: &[String]) -> Result<Answered, RelayError> {
+        self.question(&UNDER, questions).await
+    }
 }

@@ -27,7 +27,7 @@ use self::errors::Candour;
 use self::message::Malformed;
 use self::queue::{MAX_OWED, Portal, Queue, Statement};
 use self::side::{CHUNK, Side};
-use super::catalog::{Slot, search_path};
+use super::catalog::{AskError, Known, Using, search_path};
 use super::established::{BackendKind, Established};
 use crate::access::Name;
 use crate::config::{Mode, Resource};
@@ -70,6 +70,8 @@ enum RelayError {
     Lexer(String),
     #[error("the gateway's own question failed: {0}")]
     Hidden(String),
+    #[error("the gateway's own question failed: {0}")]
+    Ask(#[from] AskError),
     #[error("the server closed the connection")]
     ServerGone,
     #[error("{0}")]
@@ -101,11 +103,15 @@ struct Relay {
     queue: Queue,
     role: Name,
     database: Name,
-    slot: Arc<Slot>,
+    slot: Using,
     catalog: Arc<Catalog>,
+    /// What the catalog is of.
+    known: Option<Arc<Known>>,
     settings: Settings,
     /// Whether the catalog has to be read again before the next statement outside of a transaction.
     catalog_outdated: bool,
+    /// Whether the catalog is older than it may be and nobody could be asked: then everything is unknown.
+    catalog_lost: bool,
     /// Whether the settings have to be asked for before the next statement.
     settings_outdated: bool,
     /// Whether a transaction changed settings that its end may undo.
@@ -153,7 +159,7 @@ pub(super) async fn relay(established: Established, services: &Services) {
         session.guard.close();
         return;
     };
-    let slot = services.catalogs().slot(&resource, &database);
+    let slot = services.catalogs().slot(&resource, &database, &session.upstream, services);
     let catalog = Catalog {
         database: Arc::clone(&database),
         any_sensitive: !resource.sensitive.is_empty(),
@@ -168,10 +174,12 @@ pub(super) async fn relay(established: Established, services: &Services) {
         database,
         slot,
         catalog: Arc::new(catalog),
+        known: None,
         settings: Settings::default(),
         // A WAL sender answers no questions: what it is asked is unknown, and has no names.
         catalog_outdated: kind == BackendKind::Ordinary,
         settings_outdated: kind == BackendKind::Ordinary,
+        catalog_lost: false,
         kind,
         settings_touched: false,
         catalog_touched: false,
@@ -326,10 +334,10 @@ impl Relay {
     }
 
     /// Learns the search path from the text that the server gave it.
-    fn learn_path(&mut self, text: &str) -> Result<(), RelayError> {
+    fn learn_path(&mut self, text: &str, temporary: Option<Name>) -> Result<(), RelayError> {
         let path =
             search_path(text, &self.role).ok_or_else(|| RelayError::Hidden("search_path is no list".to_owned()))?;
-        self.settings = Settings { search_path: Some(path.into()) };
+        self.settings = Settings { search_path: Some(path.into()), temporary };
         self.settings_outdated = false;
         Ok(())
     }

@@ -207,7 +207,6 @@ impl Relay {
         if changes.catalog {
             self.catalog_outdated = true;
             self.catalog_touched = true;
-            self.slot.outdate();
         }
         if changes.names {
             self.queue.forget();
@@ -307,7 +306,9 @@ impl Relay {
                 // From now on others see it, or it was undone.
                 self.catalog_touched = false;
                 self.catalog_outdated = true;
-                self.slot.outdate();
+                self.slot.outdate(self.known.as_deref());
+                // It may have made the session's schema for temporary objects.
+                self.settings_outdated = true;
             }
             if self.settings_touched {
                 self.settings_touched = false;

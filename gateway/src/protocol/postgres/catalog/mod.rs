@@ -1,0 +1,194 @@
+//! The catalog of a database: what is asked of the server, and what the operator's patterns make of the answers.
+//!
+//! `questions` is what is asked, `build` makes a catalog of the answers, `read` does both over some connection, whole or
+//! for what changed. `slot` is what the sessions of a database share; `poll` keeps it true over a connection of the
+//! gateway's own. `tags` remembers what patterns are bound to.
+
+mod build;
+mod poll;
+mod questions;
+mod read;
+mod slot;
+mod tags;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use crate::access::Name;
+use crate::config::Resource;
+use crate::protocol::Services;
+pub(super) use questions::{Answered, Answering, AskError, TEMPORARY, Taken, ask};
+pub(super) use read::{Asks, SessionLook};
+pub(super) use slot::Known;
+use slot::{Memory, Slot};
+
+/// How many databases are remembered. Workloads choose their names, so they have to be bounded.
+const MAX_DATABASES: usize = 256;
+
+/// How many connections of the gateway's own there are at most.
+const MAX_CONNECTIONS: usize = 64;
+
+/// The schemas of a `search_path`'s text; `$user` is the role. `None`: it cannot be read.
+pub(super) fn search_path(text: &str, role: &str) -> Option<Vec<Name>> {
+    let mut path = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let name = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let mut name = String::new();
+                let mut chars = quoted.char_indices().peekable();
+                let end = loop {
+                    match chars.next()? {
+                        (_, '"') if chars.next_if(|(_, c)| *c == '"').is_some() => name.push('"'),
+                        (at, '"') => break at,
+                        (_, c) => name.push(c),
+                    }
+                };
+                rest = quoted.get(end.saturating_add(1)..)?.trim_start();
+                name
+            }
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                let name = rest.get(..end)?.trim().to_ascii_lowercase();
+                rest = rest.get(end..)?;
+                name
+            }
+        };
+        path.push(if name == "$user" { role.into() } else { name.into() });
+        rest = match rest.strip_prefix(',') {
+            Some(more) => more.trim_start(),
+            None if rest.is_empty() => rest,
+            None => return None,
+        };
+    }
+    Some(path)
+}
+
+/// The catalogs of every database that sessions of this daemon are on.
+#[derive(Debug)]
+pub(crate) struct Catalogs {
+    state_dir: PathBuf,
+    connections: Arc<Semaphore>,
+    slots: Mutex<HashMap<(Name, Name), Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    memory: Arc<Memory>,
+    /// Of the resource as it was configured when it was made.
+    slot: Arc<Slot>,
+}
+
+/// What is known of a database, for people.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DatabaseStatus {
+    /// The resource.
+    pub resource: Name,
+    /// The database.
+    pub database: Name,
+    /// Whether the gateway has a connection of its own for it.
+    pub own_connection: bool,
+    /// How many relations are known; 0 before it was first read.
+    pub relations: usize,
+    /// Whether it was read whole.
+    pub complete: bool,
+    /// Why it cannot be used, or why the gateway's own connection does not answer.
+    pub problem: Option<String>,
+    /// Patterns that match nothing in it.
+    pub unmatched: Arc<Vec<String>>,
+}
+
+/// A session's part of a slot: while there is one, the database is looked at.
+#[derive(Debug)]
+pub(super) struct Using(Arc<Slot>);
+
+impl Deref for Using {
+    type Target = Arc<Slot>;
+
+    fn deref(&self) -> &Arc<Slot> {
+        &self.0
+    }
+}
+
+impl Drop for Using {
+    fn drop(&mut self) {
+        self.0.sessions.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Catalogs {
+    /// None is known yet; what tags are bound to is kept in `state_dir`.
+    pub(crate) fn new(state_dir: &Path) -> Self {
+        Catalogs {
+            state_dir: state_dir.to_owned(),
+            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            slots: Mutex::default(),
+        }
+    }
+
+    /// The slot of a database; asked once a session.
+    pub(super) fn slot(
+        &self,
+        resource: &Arc<Resource>,
+        database: &Name,
+        addresses: &[SocketAddr],
+        services: &Services,
+    ) -> Using {
+        let slot = self.find(resource, database);
+        slot.sessions.fetch_add(1, Ordering::AcqRel);
+        slot.addresses.store(Arc::new(addresses.to_vec()));
+        poll::ensure(&slot, self, services);
+        Using(slot)
+    }
+
+    fn find(&self, resource: &Arc<Resource>, database: &Name) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (Arc::clone(&resource.name), Arc::clone(database));
+        if let Some(entry) = slots.get_mut(&key) {
+            if !Arc::ptr_eq(&entry.slot.resource, resource) {
+                // It was configured anew: running sessions keep theirs.
+                entry.slot = Arc::new(Slot::new(resource, database, Arc::clone(&entry.memory)));
+            }
+            return Arc::clone(&entry.slot);
+        }
+        if slots.len() >= MAX_DATABASES {
+            slots.retain(|_, entry| entry.slot.sessions.load(Ordering::Acquire) > 0);
+        }
+        let memory = Arc::new(Memory::new(&self.state_dir, &resource.name, database));
+        let slot = Arc::new(Slot::new(resource, database, Arc::clone(&memory)));
+        // Beyond that a session has one of its own.
+        if slots.len() < MAX_DATABASES {
+            slots.insert(key, Entry { memory, slot: Arc::clone(&slot) });
+        }
+        slot
+    }
+
+    /// What is known of the databases that sessions have been on.
+    pub(crate) fn status(&self) -> Vec<DatabaseStatus> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<DatabaseStatus> = slots.values().map(|entry| entry.slot.status()).collect();
+        found.sort();
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_path_is_read_as_the_server_prints_it() {
+        let path = |text| search_path(text, "app").map(|path| path.join("|"));
+        assert_eq!(path("\"$user\", public").as_deref(), Some("app|public"));
+        assert_eq!(path("a, \"B\"\"c,\", d").as_deref(), Some("a|B\"c,|d"));
+        assert_eq!(path("").as_deref(), Some(""));
+        assert_eq!(path("\"open"), None);
+        assert_eq!(path("\"a\" b"), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! How a catalog is read over a connection: whole, or what changed since it was read last.
+
+use std::sync::Arc;
+
+use super::build::{Changed, Read, fingerprints as read_fingerprints};
+use super::questions::{self, Answered, AskError, DATABASE, SNAPSHOT, VERSION, fingerprints};
+use super::slot::{Draft, Known, Slot};
+use super::tags::Identity;
+use crate::access::Name;
+
+/// Above this many changed objects the whole is read: a list of them would be no shorter.
+const MANY: usize = 1000;
+
+/// A connection that answers questions.
+pub(in crate::protocol::postgres) trait Asks {
+    /// Why it does not.
+    type Error;
+
+    /// Asks all of them in one transaction.
+    async fn ask(&mut self, questions: &[String]) -> Result<Answered, Self::Error>;
+}
+
+/// What the second half of a look asks.
+#[derive(Debug)]
+pub(super) struct Plan {
+    prints: super::build::Fingerprints,
+    /// Absent: everything.
+    changed: Option<Changed>,
+    damaged: bool,
+}
+
+impl Plan {
+    /// From the answer to [`fingerprints`].
+    pub(super) fn new(answered: &mut Answered, base: Option<&Known>) -> Self {
+        let prints = read_fingerprints(&answered.next());
+        let damaged = prints.is_none() || answered.damaged;
+        let prints = prints.unwrap_or_default();
+        let changed = base
+            .filter(|base| base.catalog.complete && !damaged)
+            .and_then(|base| Changed::between(&base.prints, &prints))
+            .filter(|changed| changed.len() <= MANY);
+        Plan { prints, changed, damaged }
+    }
+}
+
+/// How a look is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look<'a> {
+    pub(super) server: u32,
+    pub(super) base: Option<&'a Known>,
+    /// Whether every session is of the role that asks.
+    pub(super) own_role: bool,
+    pub(super) identity: &'a Identity,
+}
+
+impl Look<'_> {
+    /// Looks at the database; `snapshot` is what could be seen before.
+    pub(super) async fn run<A: Asks>(self, asker: &mut A, snapshot: Box<str>) -> Result<Draft, A::Error> {
+        let mut answered = asker.ask(&[fingerprints(self.server)]).await?;
+        let mut plan = Plan::new(&mut answered, self.base);
+        let mut read = self.read(asker, &plan).await?;
+        if let (Some(base), Some(_)) = (self.base, &plan.changed)
+            && read.renames(&base.catalog)
+        {
+            // Texts of what did not change print the old name.
+            plan.changed = None;
+            read = self.read(asker, &plan).await?;
+        }
+        let before = self.base.zip(plan.changed.as_ref()).map(|(base, changed)| (&*base.catalog, changed));
+        let mut catalog = read.onto(before, &plan.prints);
+        catalog.complete &= !plan.damaged;
+        catalog.version = self.server;
+        Ok(Draft { catalog, prints: plan.prints, snapshot, identity: self.identity.clone() })
+    }
+
+    async fn read<A: Asks>(self, asker: &mut A, plan: &Plan) -> Result<Read, A::Error> {
+        let (asked, list) = questions::every(self.server, plan.changed.as_ref());
+        let mut answered = asker.ask(&list).await?;
+        Ok(Read::of(&mut answered, asked, self.own_role))
+    }
+}
+
+/// A look over a session's own connection.
+pub(in crate::protocol::postgres) struct SessionLook {
+    pub(in crate::protocol::postgres) slot: Arc<Slot>,
+    /// What the session knew so far.
+    pub(in crate::protocol::postgres) known: Option<Arc<Known>>,
+    /// The search path of a new session.
+    pub(in crate::protocol::postgres) path: Vec<Name>,
+    /// The session's schema for temporary objects: what is in there is printed without it.
+    pub(in crate::protocol::postgres) temporary: Option<Name>,
+    /// Whether there is nothing that only this session sees.
+    pub(in crate::protocol::postgres) committed: bool,
+}
+
+impl SessionLook {
+    /// Looks.
+    pub(in crate::protocol::postgres) async fn run<A>(self, asker: &mut A) -> Result<Arc<Known>, A::Error>
+    where
+        A: Asks,
+        A::Error: From<AskError>,
+    {
+        let SessionLook { slot, known, path, temporary, committed } = self;
+        let mut answered = asker.ask(&[VERSION, DATABASE, SNAPSHOT].map(str::to_owned)).await?;
+        let server = answered.value().and_then(|text| text.parse().ok()).ok_or(AskError::Malformed)?;
+        let mut identity = identity(answered.next()).ok_or(AskError::Malformed)?;
+        let snapshot: Box<str> = answered.value().ok_or(AskError::Malformed)?.into();
+        let base = known.or_else(|| slot.last());
+        // Which cluster it is does not change under a connection.
+        identity.cluster = base.as_ref().and_then(|base| base.identity.cluster.clone());
+        let base = base.filter(|base| base.identity == identity);
+        if let Some(base) = base.as_ref().filter(|base| committed && base.snapshot == snapshot) {
+            return Ok(Arc::clone(base));
+        }
+        let own_role = slot.resource.credentials.is_some();
+        let look = Look { server, base: base.as_deref(), own_role, identity: &identity };
+        let mut draft = look.run(asker, snapshot).await?;
+        draft.catalog.definitions_path = temporary.into_iter().collect();
+        let local = base.filter(|_| !committed).map(|base| base.bindings.clone());
+        let made = tokio::task::spawn_blocking(move || slot.make(draft, path, local.as_ref(), committed)).await;
+        Ok(Arc::new(made.map_err(|_| AskError::Malformed)?))
+    }
+}
+
+/// The database of the answer to [`DATABASE`].
+pub(super) fn identity(rows: Vec<questions::Row>) -> Option<Identity> {
+    let mut row = rows.into_iter().next()?.into_iter();
+    Some(Identity { cluster: None, oid: row.next()??.parse().ok()?, name: row.next()?? })
+}
