@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::config::{Config, Resource};
 use crate::secret::{NodeKeyError, Secrets, node_key};
 use crate::session::Session;
+use crate::sql::Catalog;
 use crate::tls::{ALPN_POSTGRESQL, Authority, AuthorityError, Certificates, UpstreamConfigs};
 use postgres::cancel::CancelKeys;
 use postgres::catalog::Catalogs;
@@ -111,6 +112,11 @@ impl Services {
     /// What is known of the databases behind resources, as far as sessions have been there.
     pub fn databases(&self) -> Vec<DatabaseStatus> {
         self.inner.catalogs.status()
+    }
+
+    /// The newest catalog of a database behind a resource, as far as sessions have been there.
+    pub fn catalog(&self, resource: &str, database: &str) -> Option<Arc<Catalog>> {
+        self.inner.catalogs.newest(resource, database)
     }
 
     /// What is known of the databases behind resources.

@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use crate::access::Name;
 use crate::config::Resource;
 use crate::protocol::Services;
+use crate::sql::Catalog;
 pub(super) use questions::{Answered, Answering, AskError, TEMPORARY, Taken, ask};
 pub(super) use read::{Asks, SessionLook};
 pub(super) use slot::Known;
@@ -167,6 +168,13 @@ impl Catalogs {
             slots.insert(key, Entry { memory, slot: Arc::clone(&slot) });
         }
         slot
+    }
+
+    /// The newest catalog of a database, if sessions have been on it.
+    pub(crate) fn newest(&self, resource: &str, database: &str) -> Option<Arc<Catalog>> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = slots.get(&(resource.into(), database.into()))?.slot.last()?;
+        Some(Arc::clone(&known.catalog))
     }
 
     /// What is known of the databases that sessions have been on.

@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::questions::{self, Answered, Answering, AskError, SNAPSHOT, Taken, ask, changes};
-use super::read::{Asks, Look, identity};
+use super::read::{Asks, Look, cluster, identity};
 use super::slot::{Known, Slot, Turn};
 use super::tags::Identity;
 use super::{Catalogs, search_path};
@@ -38,6 +38,9 @@ const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// How often a look is repeated that something changed during.
 const LOOKS: usize = 3;
+
+/// After how long a catalog that is not whole is read again though nothing changed.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// How many transactions a look at what changed may go back: their numbers come round again after two thousand million.
 const MAX_BACK: u64 = 100_000_000;
@@ -120,6 +123,7 @@ struct Watch {
     snapshot: Box<str>,
     since: u64,
     changes: Option<String>,
+    made: Instant,
 }
 
 /// The connection.
@@ -150,6 +154,10 @@ impl From<std::io::Error> for OwnError {
 
 impl Asks for Own {
     type Error = OwnError;
+
+    fn is_refusal(error: &OwnError) -> bool {
+        matches!(error, OwnError::Ask(AskError::Server(_)))
+    }
 
     async fn ask(&mut self, questions: &[String]) -> Result<Answered, OwnError> {
         let asking = async {
@@ -197,12 +205,7 @@ impl Own {
         self.search_path = path;
         self.server = answered.value().and_then(|text| text.parse().ok()).ok_or(AskError::Malformed)?;
         self.identity = identity(answered.next()).ok_or(AskError::Malformed)?;
-        match self.ask(&[questions::CLUSTER.to_owned()]).await {
-            Ok(mut answered) => self.identity.cluster = answered.value(),
-            // Not every role may ask that.
-            Err(OwnError::Ask(AskError::Server(_))) => {}
-            Err(error) => return Err(error),
-        }
+        self.identity.cluster = cluster(self).await?;
         // Whatever the role's defaults are: texts come with every name in full, and nobody waits for this one.
         let settings = [
             ("search_path", "pg_catalog"),
@@ -227,6 +230,8 @@ impl Own {
         let (mut at, mut epoch) = (Instant::now(), slot.epoch());
         let snapshot = self.snapshot().await?;
         let mut same = self.is_as_it_was(&snapshot).await?;
+        // What was in the way may be gone: a file that was mended, a disk that has room again.
+        same &= self.watch.as_ref().is_some_and(|w| w.known.catalog.complete || w.made.elapsed() < AGAIN);
         let mut looks = 0;
         while !same && looks < LOOKS {
             looks = looks.saturating_add(1);
@@ -284,7 +289,7 @@ impl Own {
         let changes = self.ask(&[changes(self.server, transaction(since))]).await?.value();
         // What a session read on its own connection may be newer than what this one has.
         let base = self.watch.as_ref().map(|watch| Arc::clone(&watch.known)).or_else(|| slot.last());
-        let base = base.filter(|base| base.identity == self.identity);
+        let base = base.filter(|base| base.identity.is(&self.identity));
         let identity = self.identity.clone();
         let look = Look { server: self.server, base: base.as_deref(), own_role: true, identity: &identity };
         let draft = look.run(self, snapshot.clone()).await?;
@@ -292,7 +297,7 @@ impl Own {
         let (at, path) = (Arc::clone(slot), self.search_path.clone());
         let made = tokio::task::spawn_blocking(move || at.make(draft, path, None, true)).await;
         let known = Arc::new(made.map_err(|_| AskError::Malformed)?);
-        Ok(Watch { known, snapshot, since, changes })
+        Ok(Watch { known, snapshot, since, changes, made: Instant::now() })
     }
 }
 

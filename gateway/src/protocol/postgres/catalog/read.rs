@@ -14,7 +14,10 @@ const MANY: usize = 1000;
 /// A connection that answers questions.
 pub(in crate::protocol::postgres) trait Asks {
     /// Why it does not.
-    type Error;
+    type Error: From<AskError>;
+
+    /// Whether the server answered that it does not answer that: the connection is as it was.
+    fn is_refusal(error: &Self::Error) -> bool;
 
     /// Asks all of them in one transaction.
     async fn ask(&mut self, questions: &[String]) -> Result<Answered, Self::Error>;
@@ -95,21 +98,20 @@ pub(in crate::protocol::postgres) struct SessionLook {
 
 impl SessionLook {
     /// Looks.
-    pub(in crate::protocol::postgres) async fn run<A>(self, asker: &mut A) -> Result<Arc<Known>, A::Error>
-    where
-        A: Asks,
-        A::Error: From<AskError>,
-    {
+    pub(in crate::protocol::postgres) async fn run<A: Asks>(self, asker: &mut A) -> Result<Arc<Known>, A::Error> {
         let SessionLook { slot, known, path, temporary, committed } = self;
         let mut answered = asker.ask(&[VERSION, DATABASE, SNAPSHOT].map(str::to_owned)).await?;
         let server = answered.value().and_then(|text| text.parse().ok()).ok_or(AskError::Malformed)?;
         let mut identity = identity(answered.next()).ok_or(AskError::Malformed)?;
         let snapshot: Box<str> = answered.value().ok_or(AskError::Malformed)?.into();
         let base = known.or_else(|| slot.last());
-        // Which cluster it is does not change under a connection.
-        identity.cluster = base.as_ref().and_then(|base| base.identity.cluster.clone());
-        let base = base.filter(|base| base.identity == identity);
-        if let Some(base) = base.as_ref().filter(|base| committed && base.snapshot == snapshot) {
+        identity.cluster = match &base {
+            Some(base) => base.identity.cluster.clone(),
+            None => cluster(asker).await?,
+        };
+        let base = base.filter(|base| base.identity.is(&identity));
+        let same = |base: &&Arc<Known>| committed && base.snapshot == snapshot && base.catalog.complete;
+        if let Some(base) = base.as_ref().filter(same) {
             return Ok(Arc::clone(base));
         }
         let own_role = slot.resource.credentials.is_some();
@@ -126,4 +128,13 @@ impl SessionLook {
 pub(super) fn identity(rows: Vec<questions::Row>) -> Option<Identity> {
     let mut row = rows.into_iter().next()?.into_iter();
     Some(Identity { cluster: None, oid: row.next()??.parse().ok()?, name: row.next()?? })
+}
+
+/// The cluster's number, where the role may ask for it.
+pub(super) async fn cluster<A: Asks>(asker: &mut A) -> Result<Option<String>, A::Error> {
+    match asker.ask(&[questions::CLUSTER.to_owned()]).await {
+        Ok(mut answered) => Ok(answered.value()),
+        Err(error) if A::is_refusal(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

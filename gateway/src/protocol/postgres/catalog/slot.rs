@@ -75,11 +75,14 @@ impl Memory {
         committed: bool,
     ) -> Result<Bindings, TagsError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.as_ref().is_none_or(|state| state.identity != *identity) {
+        if state.as_ref().is_none_or(|state| !state.identity.is(identity)) {
             let saved = self.file.load(identity)?;
             *state = Some(State { identity: identity.clone(), bindings: saved.clone(), saved });
         }
         let Some(state) = state.as_mut() else { return Ok(Bindings::default()) };
+        if identity.cluster.is_some() && state.identity.cluster.is_none() {
+            state.identity = identity.clone();
+        }
         let mut bindings = state.bindings.clone();
         if let Some(local) = local {
             bindings.merge(local);
@@ -89,7 +92,7 @@ impl Memory {
             bindings.prune(catalog);
             state.bindings = bindings.clone();
             if state.saved != bindings {
-                self.file.save(identity, &bindings)?;
+                self.file.save(&state.identity, &bindings)?;
                 state.saved = bindings.clone();
             }
         }

@@ -31,7 +31,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Whether both can be of the same database. A cluster's number that is not known tells nothing.
-    fn is(&self, other: &Identity) -> bool {
+    pub(super) fn is(&self, other: &Identity) -> bool {
         let clusters = self.cluster.is_none() || other.cluster.is_none() || self.cluster == other.cluster;
         clusters && self.oid == other.oid && self.name == other.name
     }
@@ -325,5 +325,145 @@ impl File {
             let _ = fs::remove_file(&aside);
         }
         written.map_err(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::config::{HostPort, ObjectPattern, Protocol, Sensitive, TlsMode, UpstreamTls};
+    use crate::sql::catalog::{Column, Function, Relation};
+
+    fn resource(patterns: &[&str]) -> Resource {
+        let line = |text: &&str| Sensitive { pattern: ObjectPattern::parse(text).unwrap(), tags: vec!["pii".into()] };
+        Resource {
+            name: "orders".into(),
+            protocol: Protocol::Postgres,
+            address: HostPort { host: "db".to_owned(), port: 5432 },
+            tags: Vec::new(),
+            tls: UpstreamTls { mode: TlsMode::Disable, ca: None },
+            present: None,
+            credentials: None,
+            sensitive: patterns.iter().map(line).collect(),
+        }
+    }
+
+    fn relation(oid: u32, name: &str, columns: &[&str], parents: &[u32]) -> (u32, Relation) {
+        let column = |(name, number): (&&str, i16)| Column { number, name: (*name).into(), ..Column::default() };
+        let relation = Relation {
+            oid,
+            schema: "public".into(),
+            name: name.into(),
+            columns: columns.iter().zip(1..).map(column).collect(),
+            parents: parents.to_vec(),
+            ..Relation::default()
+        };
+        (oid, relation)
+    }
+
+    fn catalog(relations: Vec<(u32, Relation)>) -> Catalog {
+        Catalog {
+            complete: true,
+            database: "db".into(),
+            relations: relations.into_iter().collect(),
+            ..Catalog::default()
+        }
+    }
+
+    /// `table.column` of every tagged column, and `table` of every tagged table.
+    fn tagged(bindings: &Bindings, catalog: &mut Catalog, resource: &Resource) -> Vec<String> {
+        bindings.tag(catalog, resource);
+        let of = |relation: &Relation| {
+            let columns = relation.columns.iter().filter(|column| !column.tags.is_empty());
+            let columns = columns.map(|column| format!("{}.{}", relation.name, column.name));
+            columns.chain((!relation.tags.is_empty()).then(|| relation.name.to_string())).collect::<Vec<_>>()
+        };
+        let mut found: Vec<String> = catalog.relations.values().flat_map(of).collect();
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn a_tag_stays_on_what_it_was_given_to_and_goes_down_to_children() {
+        let resource = resource(&["public.users.ssn"]);
+        let mut bindings = Bindings::default();
+        bindings.grow(
+            &catalog(vec![
+                relation(1, "users", &["id", "ssn"], &[]),
+                relation(2, "part", &["ssn", "id"], &[1]),
+                relation(3, "sub", &["id", "x", "ssn"], &[2]),
+            ]),
+            &resource,
+        );
+        // Everything is called otherwise, and the partition is detached.
+        let mut later = catalog(vec![
+            relation(1, "people", &["id", "number"], &[]),
+            relation(2, "old", &["n", "id"], &[]),
+            relation(3, "sub", &["id", "x", "ssn"], &[2]),
+            relation(4, "users", &["id", "ssn"], &[]),
+        ]);
+        bindings.grow(&later, &resource);
+        let found = tagged(&bindings, &mut later, &resource);
+        assert_eq!(found, ["old.n", "people.number", "sub.ssn", "users.ssn"]);
+        assert!(bindings.unmatched(&resource, &"db".into()).is_empty());
+        // Numbers of what is gone are given to others.
+        bindings.prune(&catalog(vec![relation(3, "sub", &["id"], &[])]));
+        assert_eq!(bindings.unmatched(&resource, &"db".into()), ["public.users.ssn"]);
+        let incomplete = Catalog { complete: false, ..catalog(vec![]) };
+        let mut kept = bindings.clone();
+        kept.grow(&later, &resource);
+        let before = kept.clone();
+        kept.prune(&incomplete);
+        assert_eq!(kept, before, "what is not whole shows nothing to be gone");
+    }
+
+    #[test]
+    fn a_table_s_tag_is_its_columns_also_of_those_to_come_and_of_functions_by_their_own_number() {
+        let resource = resource(&["public.users", "public.f"]);
+        let mut bindings = Bindings::default();
+        bindings.grow(&catalog(vec![relation(1, "users", &["a"], &[])]), &resource);
+        let mut later = catalog(vec![relation(1, "x", &["a", "b"], &[]), relation(7, "other", &["a"], &[])]);
+        later.functions = vec![Function { oid: 7, schema: "public".into(), name: "f".into(), ..Function::default() }];
+        bindings.grow(&later, &resource);
+        assert_eq!(tagged(&bindings, &mut later, &resource), ["x", "x.a", "x.b"]);
+        assert!(!later.functions[0].tags.is_empty());
+        // A pattern that the operator took back gives nothing.
+        let none = self::resource(&["public.f"]);
+        assert!(tagged(&bindings, &mut later, &none).is_empty());
+    }
+
+    #[test]
+    fn bindings_are_kept_for_the_same_database_and_refused_when_they_are_not_whole() {
+        let state = tempfile::tempdir().unwrap();
+        let file = File::new(state.path(), &"orders".into(), &"db".into());
+        let identity = Identity { cluster: Some("7".to_owned()), oid: 5, name: "db".to_owned() };
+        assert_eq!(file.load(&identity).unwrap(), Bindings::default());
+        let mut bindings = Bindings::default();
+        bindings.grow(&catalog(vec![relation(1, "users", &["id", "ssn"], &[])]), &resource(&["public.users.ssn"]));
+        file.save(&identity, &bindings).unwrap();
+        file.save(&identity, &bindings).unwrap();
+        assert_eq!(file.load(&identity).unwrap(), bindings);
+        assert_eq!(fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(file.path.parent().unwrap()).unwrap().count(), 1, "nothing is left aside");
+        let other = Identity { cluster: Some("8".to_owned()), ..identity.clone() };
+        assert_eq!(file.load(&other).unwrap(), Bindings::default(), "another cluster's numbers mean nothing here");
+        assert_eq!(file.load(&Identity { cluster: None, ..identity.clone() }).unwrap(), bindings);
+        let whole = fs::read_to_string(&file.path).unwrap();
+        for damaged in [&whole[..whole.len() - 1], "", "x\n{}", &whole.replace("users.ssn", "users.sss")] {
+            fs::write(&file.path, damaged).unwrap();
+            let error = file.load(&identity).unwrap_err();
+            assert!(
+                matches!(error, TagsError::Damaged { .. }) && error.to_string().contains("move it away"),
+                "{error}"
+            );
+        }
+        fs::write(&file.path, &whole).unwrap();
+        fs::set_permissions(&file.path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(file.load(&identity).is_err());
+        fs::remove_file(&file.path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &file.path).unwrap();
+        assert!(matches!(file.load(&identity), Err(TagsError::File { .. })));
     }
 }

@@ -212,6 +212,10 @@ impl Relay {
 impl Asks for Relay {
     type Error = RelayError;
 
+    fn is_refusal(error: &RelayError) -> bool {
+        matches!(error, RelayError::Ask(AskError::Server(_)))
+    }
+
     async fn ask(&mut self, questions: &[String]) -> Result<Answered, RelayError> {
         self.question(&UNDER, questions).await
     }
