@@ -2,7 +2,7 @@
 #![expect(dead_code, reason = "each suite uses a part of it")]
 
 #[path = "../postgres_startup/door.rs"]
-mod door;
+pub(crate) mod door;
 
 use std::path::Path;
 use std::process::Command;

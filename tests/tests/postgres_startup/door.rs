@@ -56,15 +56,26 @@ impl Default for Options {
 pub(crate) struct Door {
     folder: TempDir,
     port: u16,
+    services: Services,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Door {
     pub(crate) fn open(server: &Postgres, options: &Options) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
+        Self::open_in(tempfile::tempdir()?, server, options)
+    }
+
+    /// Ends, as a daemon does, and leaves its folder for another.
+    pub(crate) fn close(mut self) -> Result<TempDir> {
+        self.stop();
+        Ok(std::mem::replace(&mut self.folder, tempfile::tempdir()?))
+    }
+
+    /// With what another has left.
+    pub(crate) fn open_in(folder: TempDir, server: &Postgres, options: &Options) -> Result<Self> {
         let at = |name: &str| folder.path().join(name);
-        fs::create_dir(at("policies"))?;
+        fs::create_dir_all(at("policies"))?;
         fs::write(at("policies/all.cedar"), &options.policy)?;
         fs::write(at("password"), server.password())?;
         let tls = match options.tls.as_str() {
@@ -106,17 +117,30 @@ impl Door {
         let port = listener.local_addr()?.port();
         let upstream: Arc<[SocketAddr]> = [SocketAddr::new(server.v4().into(), server.port())].into();
         let (stop, stopped) = oneshot::channel();
+        let shared = services.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let local = tokio::task::LocalSet::new();
             local.spawn_local(accept(listener, workload, resource, upstream, services, policies, recordings));
             runtime.block_on(local.run_until(async { stopped.await.unwrap_or(()) }));
         });
-        Ok(Self { folder, port, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { folder, port, services: shared, stop: Some(stop), thread: Some(thread) })
     }
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What its sessions share.
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 
     pub(crate) fn ca_file(&self) -> PathBuf {
@@ -147,10 +171,7 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 
