@@ -1,11 +1,13 @@
 //! The catalog of a database: what is asked of the server, and what the operator's patterns make of the answers.
 //!
-//! `questions` is what is asked, `build` makes a catalog of the answers, `read` does both over some connection, whole or
+//! `questions` is what is asked, `answer` how, `build` makes a catalog of the answers, `prints` tells what changed, `read` does both over some connection, whole or
 //! for what changed. `slot` is what the sessions of a database share; `poll` keeps it true over a connection of the
 //! gateway's own. `tags` remembers what patterns are bound to.
 
+mod answer;
 mod build;
 mod poll;
+mod prints;
 mod questions;
 mod read;
 mod slot;
@@ -24,7 +26,8 @@ use crate::access::Name;
 use crate::config::Resource;
 use crate::protocol::Services;
 use crate::sql::Catalog;
-pub(super) use questions::{Answered, Answering, AskError, TEMPORARY, Taken, ask};
+pub(super) use answer::{Answered, Answering, AskError, Taken, ask};
+pub(super) use questions::TEMPORARY;
 pub(super) use read::{Asks, SessionLook};
 pub(super) use slot::Known;
 use slot::{Memory, Slot};

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::questions::{self, Answered, Answering, AskError, SNAPSHOT, Taken, ask, changes};
+use super::answer::{Answered, Answering, AskError, Taken, ask};
+use super::questions::{self, SNAPSHOT, changes};
 use super::read::{Asks, Look, cluster, identity};
 use super::slot::{Known, Slot, Turn};
 use super::tags::Identity;

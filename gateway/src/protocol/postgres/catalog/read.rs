@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::build::{Changed, Read, fingerprints as read_fingerprints};
-use super::questions::{self, Answered, AskError, DATABASE, SNAPSHOT, VERSION, fingerprints};
+use super::answer::{Answered, AskError, Row};
+use super::build::Read;
+use super::prints::{Changed, Fingerprints, fingerprints as read_fingerprints};
+use super::questions::{self, DATABASE, SNAPSHOT, TEMPORARY, VERSION, fingerprints};
 use super::slot::{Draft, Known, Slot};
 use super::tags::Identity;
 use crate::access::Name;
@@ -26,7 +28,7 @@ pub(in crate::protocol::postgres) trait Asks {
 /// What the second half of a look asks.
 #[derive(Debug)]
 pub(super) struct Plan {
-    prints: super::build::Fingerprints,
+    prints: Fingerprints,
     /// Absent: everything.
     changed: Option<Changed>,
     damaged: bool,
@@ -90,20 +92,22 @@ pub(in crate::protocol::postgres) struct SessionLook {
     pub(in crate::protocol::postgres) known: Option<Arc<Known>>,
     /// The search path of a new session.
     pub(in crate::protocol::postgres) path: Vec<Name>,
-    /// The session's schema for temporary objects: what is in there is printed without it.
-    pub(in crate::protocol::postgres) temporary: Option<Name>,
     /// Whether there is nothing that only this session sees.
     pub(in crate::protocol::postgres) committed: bool,
 }
 
 impl SessionLook {
-    /// Looks.
-    pub(in crate::protocol::postgres) async fn run<A: Asks>(self, asker: &mut A) -> Result<Arc<Known>, A::Error> {
-        let SessionLook { slot, known, path, temporary, committed } = self;
-        let mut answered = asker.ask(&[VERSION, DATABASE, SNAPSHOT].map(str::to_owned)).await?;
+    /// Looks; also the session's schema for temporary objects, where it has one.
+    pub(in crate::protocol::postgres) async fn run<A: Asks>(
+        self,
+        asker: &mut A,
+    ) -> Result<(Arc<Known>, Option<Name>), A::Error> {
+        let SessionLook { slot, known, path, committed } = self;
+        let mut answered = asker.ask(&[VERSION, DATABASE, SNAPSHOT, TEMPORARY].map(str::to_owned)).await?;
         let server = answered.value().and_then(|text| text.parse().ok()).ok_or(AskError::Malformed)?;
         let mut identity = identity(answered.next()).ok_or(AskError::Malformed)?;
         let snapshot: Box<str> = answered.value().ok_or(AskError::Malformed)?.into();
+        let temporary: Option<Name> = answered.value().map(Name::from);
         let base = known.or_else(|| slot.last());
         identity.cluster = match &base {
             Some(base) => base.identity.cluster.clone(),
@@ -112,20 +116,21 @@ impl SessionLook {
         let base = base.filter(|base| base.identity.is(&identity));
         let same = |base: &&Arc<Known>| committed && base.snapshot == snapshot && base.catalog.complete;
         if let Some(base) = base.as_ref().filter(same) {
-            return Ok(Arc::clone(base));
+            return Ok((Arc::clone(base), temporary));
         }
         let own_role = slot.resource.credentials.is_some();
         let look = Look { server, base: base.as_deref(), own_role, identity: &identity };
         let mut draft = look.run(asker, snapshot).await?;
-        draft.catalog.definitions_path = temporary.into_iter().collect();
+        // What is in there is printed without it.
+        draft.catalog.definitions_path = temporary.iter().cloned().collect();
         let local = base.filter(|_| !committed).map(|base| base.bindings.clone());
         let made = tokio::task::spawn_blocking(move || slot.make(draft, path, local.as_ref(), committed)).await;
-        Ok(Arc::new(made.map_err(|_| AskError::Malformed)?))
+        Ok((Arc::new(made.map_err(|_| AskError::Malformed)?), temporary))
     }
 }
 
 /// The database of the answer to [`DATABASE`].
-pub(super) fn identity(rows: Vec<questions::Row>) -> Option<Identity> {
+pub(super) fn identity(rows: Vec<Row>) -> Option<Identity> {
     let mut row = rows.into_iter().next()?.into_iter();
     Some(Identity { cluster: None, oid: row.next()??.parse().ok()?, name: row.next()?? })
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::DatabaseStatus;
-use super::build::Fingerprints;
+use super::prints::Fingerprints;
 use super::tags::{Bindings, File, Identity, TagsError};
 use crate::access::Name;
 use crate::config::Resource;

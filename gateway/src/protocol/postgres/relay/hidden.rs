@@ -111,12 +111,12 @@ impl Relay {
             slot: Arc::clone(&self.slot),
             known: self.known.clone(),
             path: self.settings.search_path.as_deref().unwrap_or_default().to_vec(),
-            temporary: self.settings.temporary.clone(),
             committed,
         };
         let looked = look.run(self).await;
         match looked {
-            Ok(known) => {
+            Ok((known, temporary)) => {
+                self.settings.temporary = temporary;
                 if committed {
                     self.slot.store(Arc::clone(&known), at, epoch);
                 }

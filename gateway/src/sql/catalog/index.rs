@@ -1,0 +1,159 @@
+//! What is found in a catalog by its name or number.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use super::{Cast, Catalog, Function, Operator, Relation, Type};
+use crate::access::Name;
+
+/// Where a catalog's things are, by name and OID. Made once, when it is first asked for: a catalog that has been looked
+/// at is not changed any more.
+#[derive(Clone, Debug, Default)]
+pub struct Index(OnceLock<Places>);
+
+#[derive(Clone, Debug, Default)]
+struct Places {
+    /// Schema to name to OID: asked by borrowed text, which a pair's key cannot be.
+    relations: HashMap<Name, HashMap<Name, u32>>,
+    types: HashMap<Name, HashMap<Name, u32>>,
+    functions: HashMap<Name, Vec<usize>>,
+    functions_by_oid: HashMap<u32, usize>,
+    operators: HashMap<Name, Vec<usize>>,
+    operators_by_oid: HashMap<u32, usize>,
+    casts: HashMap<(u32, u32), usize>,
+    children: HashMap<u32, Vec<u32>>,
+    referencing: HashMap<u32, Vec<u32>>,
+}
+
+impl Places {
+    fn of(catalog: &Catalog) -> Self {
+        let mut places = Places::default();
+        for (oid, relation) in &catalog.relations {
+            let schema = places.relations.entry(Arc::clone(&relation.schema)).or_default();
+            schema.insert(Arc::clone(&relation.name), *oid);
+            for parent in &relation.parents {
+                places.children.entry(*parent).or_default().push(*oid);
+            }
+            for key in &relation.foreign_keys {
+                places.referencing.entry(key.target).or_default().push(*oid);
+            }
+        }
+        for (oid, of) in &catalog.types {
+            places.types.entry(Arc::clone(&of.schema)).or_default().insert(Arc::clone(&of.name), *oid);
+        }
+        for (at, function) in catalog.functions.iter().enumerate() {
+            places.functions.entry(Arc::clone(&function.name)).or_default().push(at);
+            places.functions_by_oid.insert(function.oid, at);
+        }
+        for (at, operator) in catalog.operators.iter().enumerate() {
+            places.operators.entry(Arc::clone(&operator.name)).or_default().push(at);
+            places.operators_by_oid.insert(operator.oid, at);
+        }
+        for (at, cast) in catalog.casts.iter().enumerate() {
+            places.casts.insert((cast.source, cast.target), at);
+        }
+        places
+    }
+}
+
+impl Catalog {
+    fn places(&self) -> &Places {
+        self.index.0.get_or_init(|| Places::of(self))
+    }
+
+    /// What is done once a catalog has been read and tagged, before anybody looks at it: whoever derives more from it does
+    /// so here.
+    pub fn finish(&mut self) {
+        // Now, and not at somebody's first look-up.
+        self.places();
+    }
+
+    /// The relation of that name.
+    pub fn relation(&self, schema: &str, name: &str) -> Option<&Relation> {
+        self.relations.get(self.places().relations.get(schema)?.get(name)?)
+    }
+
+    /// The relations that have this one for a parent.
+    pub fn children(&self, oid: u32) -> impl Iterator<Item = &Relation> {
+        let children = self.places().children.get(&oid).map(Vec::as_slice).unwrap_or_default();
+        children.iter().filter_map(|child| self.relations.get(child))
+    }
+
+    /// The relations with a foreign key to this one.
+    pub fn referencing(&self, oid: u32) -> impl Iterator<Item = &Relation> {
+        let referencing = self.places().referencing.get(&oid).map(Vec::as_slice).unwrap_or_default();
+        referencing.iter().filter_map(|other| self.relations.get(other))
+    }
+
+    /// The type of that name.
+    pub fn type_named(&self, schema: &str, name: &str) -> Option<&Type> {
+        self.types.get(self.places().types.get(schema)?.get(name)?)
+    }
+
+    /// The functions of that name, in whichever schema.
+    pub fn functions_named(&self, name: &str) -> impl Iterator<Item = &Function> {
+        let places = self.places().functions.get(name).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(|at| self.functions.get(*at))
+    }
+
+    /// The function with that OID.
+    pub fn function(&self, oid: u32) -> Option<&Function> {
+        self.functions.get(*self.places().functions_by_oid.get(&oid)?)
+    }
+
+    /// The operators of that name, in whichever schema.
+    pub fn operators_named(&self, name: &str) -> impl Iterator<Item = &Operator> {
+        let places = self.places().operators.get(name).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(|at| self.operators.get(*at))
+    }
+
+    /// The operator with that OID.
+    pub fn operator(&self, oid: u32) -> Option<&Operator> {
+        self.operators.get(*self.places().operators_by_oid.get(&oid)?)
+    }
+
+    /// The cast between two types, where somebody made one.
+    pub fn cast(&self, source: u32, target: u32) -> Option<&Cast> {
+        self.casts.get(*self.places().casts.get(&(source, target))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_it_is_found_by_name_and_oid() {
+        let relation = |oid, schema: &str, parents| Relation {
+            oid,
+            schema: schema.into(),
+            name: "t".into(),
+            parents,
+            ..Relation::default()
+        };
+        let function =
+            |oid, schema: &str| Function { oid, schema: schema.into(), name: "f".into(), ..Function::default() };
+        let mut catalog = Catalog {
+            relations: HashMap::from([(1, relation(1, "a", vec![])), (2, relation(2, "b", vec![1]))]),
+            functions: vec![function(10, "a"), function(11, "b")],
+            operators: vec![Operator { oid: 20, name: "===".into(), ..Operator::default() }],
+            casts: vec![Cast { source: 25, target: 23, function: 10, ..Cast::default() }],
+            types: HashMap::from([(30, Type { oid: 30, schema: "a".into(), name: "d".into(), ..Type::default() })]),
+            ..Catalog::default()
+        };
+        assert_eq!(catalog.relation("b", "t").map(|t| t.oid), Some(2));
+        assert!(catalog.relation("b", "u").is_none() && catalog.relation("c", "t").is_none());
+        assert_eq!(catalog.children(1).map(|t| t.oid).collect::<Vec<_>>(), [2]);
+        assert_eq!(catalog.functions_named("f").map(|f| f.oid).collect::<Vec<_>>(), [10, 11]);
+        assert_eq!(catalog.function(11).map(|f| &*f.schema), Some("b"));
+        assert_eq!(catalog.operators_named("===").count(), 1);
+        assert_eq!(catalog.operator(20).map(|o| &*o.name), Some("==="));
+        assert_eq!(catalog.cast(25, 23).map(|cast| cast.function), Some(10));
+        assert!(catalog.cast(23, 25).is_none());
+        assert_eq!(catalog.type_named("a", "d").map(|t| t.oid), Some(30));
+        catalog.functions.clear();
+        catalog.index = Index::default();
+        catalog.finish();
+        assert_eq!(catalog.functions_named("f").count(), 0);
+    }
+}
