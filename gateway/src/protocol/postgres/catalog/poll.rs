@@ -28,8 +28,9 @@ use crate::protocol::postgres::{settings, startup, upstream};
 /// `MAX_AGE`, if the look itself takes less than the rest of it.
 const PERIOD: Duration = Duration::from_millis(900);
 
-/// How long a connection is kept that no session needs.
-const IDLE: Duration = Duration::from_secs(60);
+/// How long a connection is kept that no session needs. A server waits five seconds for others to leave a database that
+/// is to be dropped, renamed or copied: whoever does that after the last session finds nobody there.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// How long a server may take to let the gateway in, or to answer one set of questions.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -211,7 +212,8 @@ impl Own {
         let settings = [
             ("search_path", "pg_catalog"),
             ("statement_timeout", "30s"),
-            ("lock_timeout", "10s"),
+            // Printing an expression waits for whoever has its table for himself.
+            ("lock_timeout", "1s"),
             ("idle_in_transaction_session_timeout", "60s"),
             ("default_transaction_read_only", "on"),
             ("jit", "off"),
@@ -293,7 +295,7 @@ impl Own {
         let base = base.filter(|base| base.identity.is(&self.identity));
         let identity = self.identity.clone();
         let look = Look { server: self.server, base: base.as_deref(), own_role: true, identity: &identity };
-        let draft = look.run(self, snapshot.clone()).await?;
+        let draft = look.run(self, snapshot.clone(), None).await?;
         self.ask(&["commit".to_owned()]).await?;
         let (at, path) = (Arc::clone(slot), self.search_path.clone());
         let made = tokio::task::spawn_blocking(move || at.make(draft, path, None, true)).await;

@@ -60,8 +60,18 @@ pub(super) struct Look<'a> {
 
 impl Look<'_> {
     /// Looks at the database; `snapshot` is what could be seen before.
-    pub(super) async fn run<A: Asks>(self, asker: &mut A, snapshot: Box<str>) -> Result<Draft, A::Error> {
-        let mut answered = asker.ask(&[fingerprints(self.server)]).await?;
+    ///
+    /// `first` are the fingerprints, where they have been asked for already.
+    pub(super) async fn run<A: Asks>(
+        self,
+        asker: &mut A,
+        snapshot: Box<str>,
+        first: Option<Answered>,
+    ) -> Result<Draft, A::Error> {
+        let mut answered = match first {
+            Some(first) => first,
+            None => asker.ask(&[fingerprints(self.server)]).await?,
+        };
         let mut plan = Plan::new(&mut answered, self.base);
         let mut read = self.read(asker, &plan).await?;
         if let (Some(base), Some(_)) = (self.base, &plan.changed)
@@ -103,12 +113,17 @@ impl SessionLook {
         asker: &mut A,
     ) -> Result<(Arc<Known>, Option<Name>), A::Error> {
         let SessionLook { slot, known, path, committed } = self;
-        let mut answered = asker.ask(&[VERSION, DATABASE, SNAPSHOT, TEMPORARY].map(str::to_owned)).await?;
-        let server = answered.value().and_then(|text| text.parse().ok()).ok_or(AskError::Malformed)?;
+        let base = known.or_else(|| slot.last());
+        let mut questions: Vec<String> = [VERSION, DATABASE, SNAPSHOT, TEMPORARY].map(str::to_owned).into();
+        // Where it is known that something changed, what it was is asked at once.
+        let expected = base.as_ref().map(|base| base.catalog.version).filter(|_| !committed);
+        questions.extend(expected.map(fingerprints));
+        let mut answered = asker.ask(&questions).await?;
+        let server: u32 = answered.value().and_then(|text| text.parse().ok()).ok_or(AskError::Malformed)?;
         let mut identity = identity(answered.next()).ok_or(AskError::Malformed)?;
         let snapshot: Box<str> = answered.value().ok_or(AskError::Malformed)?.into();
         let temporary: Option<Name> = answered.value().map(Name::from);
-        let base = known.or_else(|| slot.last());
+        let first = expected.filter(|expected| *expected == server).map(|_| answered);
         identity.cluster = match &base {
             Some(base) => base.identity.cluster.clone(),
             None => cluster(asker).await?,
@@ -120,7 +135,7 @@ impl SessionLook {
         }
         let own_role = slot.resource.credentials.is_some();
         let look = Look { server, base: base.as_deref(), own_role, identity: &identity };
-        let mut draft = look.run(asker, snapshot).await?;
+        let mut draft = look.run(asker, snapshot, first).await?;
         // What is in there is printed without it.
         draft.catalog.definitions_path = temporary.iter().cloned().collect();
         let local = base.filter(|_| !committed).map(|base| base.bindings.clone());

@@ -26,10 +26,11 @@ const CANCELED: &str = "57014";
 
 /// What every look is done under, for its own transaction or savepoint alone. Nothing that the session set makes texts
 /// mean something else, come in another encoding, or not come.
-const UNDER: [&str; 5] = [
+const UNDER: [&str; 6] = [
     "select pg_catalog.set_config('search_path', 'pg_catalog', true)",
     "select pg_catalog.set_config('client_encoding', 'UTF8', true)",
     "select pg_catalog.set_config('statement_timeout', '0', true)",
+    "select pg_catalog.set_config('lock_timeout', '1s', true)",
     "select pg_catalog.set_config('client_min_messages', 'error', true)",
     "select pg_catalog.set_config('jit', 'off', true)",
 ];
