@@ -285,7 +285,7 @@ fn what_a_transaction_changed_is_known_to_it_and_leaves_it_as_it_was() -> Result
     let told: Vec<&str> = told.lines().collect();
     assert_eq!(told, [MASKED, MASKED, "in other", "other, public", "LATIN1", "55s", MASKED]);
     // A table that meant a sensitive column by its name before it was given another, all in one transaction.
-    fixture.admin("drop table if exists people, users cascade")?;
+    fixture.admin("drop table users cascade")?;
     let said = fixture.psql(&[
         "begin",
         "create table users (id int, ssn text)",
@@ -328,8 +328,7 @@ fn the_gateways_own_connection_is_seen_as_one_and_sessions_do_without_it() -> Re
             "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'sluice catalog'",
         )?;
     }
-    assert!(!said.contains("6789") || said.contains(MASKED), "{said}");
-    assert!(!said.contains("sql.unknown"), "{said}");
+    assert_eq!(said, format!("{MASKED}\nCREATE TABLE\n"));
     Ok(())
 }
 

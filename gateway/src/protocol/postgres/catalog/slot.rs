@@ -282,6 +282,11 @@ impl Slot {
         if committed {
             self.unmatched.store(Arc::new(bindings.unmatched(&self.resource, &self.database)));
         }
+        if !catalog.complete {
+            // Nothing in it is to be taken for known, by whoever looks.
+            let Catalog { generation, database, version, search_path, any_sensitive, .. } = catalog;
+            catalog = Catalog { generation, database, version, search_path, any_sensitive, ..Catalog::default() };
+        }
         catalog.finish();
         Known { catalog: Arc::new(catalog), prints, bindings, snapshot, identity }
     }
