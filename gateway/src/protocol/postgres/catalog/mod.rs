@@ -202,4 +202,44 @@ mod tests {
         assert_eq!(path("\"open"), None);
         assert_eq!(path("\"a\" b"), None);
     }
+
+    fn resource(sensitive: &[&str]) -> Arc<Resource> {
+        use crate::config::{HostPort, ObjectPattern, Protocol, Sensitive, TlsMode, UpstreamTls};
+        let line = |text: &&str| Sensitive { pattern: ObjectPattern::parse(text).unwrap(), tags: vec!["pii".into()] };
+        Arc::new(Resource {
+            name: "orders".into(),
+            protocol: Protocol::Postgres,
+            address: HostPort { host: "db".to_owned(), port: 5432 },
+            tags: Vec::new(),
+            tls: UpstreamTls { mode: TlsMode::Disable, ca: None },
+            present: None,
+            credentials: None,
+            sensitive: sensitive.iter().map(line).collect(),
+        })
+    }
+
+    #[test]
+    fn a_catalog_serves_only_sessions_on_the_definition_it_was_built_by() {
+        let state = tempfile::tempdir().unwrap();
+        let (catalogs, database) = (Catalogs::new(state.path()), Name::from("appdb"));
+        let (before, after) = (resource(&["public.users.ssn"]), resource(&["public.users.ssn", "public.users.card"]));
+        let old = catalogs.find(&before, &database);
+        assert!(Arc::ptr_eq(&catalogs.find(&before, &database), &old));
+        let new = catalogs.find(&after, &database);
+        assert!(!Arc::ptr_eq(&new, &old) && Arc::ptr_eq(&catalogs.find(&after, &database), &new));
+        assert!(Arc::ptr_eq(&new.memory, &old.memory), "what tags are bound to is the database's");
+    }
+
+    #[test]
+    fn databases_that_workloads_make_up_are_not_remembered_for_ever() {
+        let state = tempfile::tempdir().unwrap();
+        let (catalogs, resource) = (Catalogs::new(state.path()), resource(&[]));
+        let used = catalogs.find(&resource, &"used".into());
+        used.sessions.fetch_add(1, Ordering::AcqRel);
+        for number in 0..MAX_DATABASES * 3 {
+            catalogs.find(&resource, &format!("db{number}").into());
+        }
+        assert!(catalogs.status().len() <= MAX_DATABASES);
+        assert!(Arc::ptr_eq(&catalogs.find(&resource, &"used".into()), &used));
+    }
 }
