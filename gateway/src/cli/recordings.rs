@@ -1,12 +1,11 @@
 //! Finding recordings: what `sessions` and `replay` share.
 
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::record::chain::Reader;
+use crate::record::chain::{Broken, Reader};
 use crate::record::entry::Body;
 use crate::record::text::printable;
 use crate::record::{EXTENSION, Opened, SessionId};
@@ -45,15 +44,16 @@ pub(super) fn find(folder: &Path, wanted: &str) -> Result<PathBuf> {
     }
 }
 
-/// How a recording's session began.
-pub(super) fn opened(path: &Path) -> Result<Opened> {
-    let mut reader = Reader::new(BufReader::new(File::open(path)?));
+/// How a recording's session began; `None` where its first entry is not there, or not wholly.
+pub(super) fn opened(path: &Path) -> Result<Option<Opened>> {
+    let shown = || printable(&path.display().to_string());
+    let mut reader = Reader::open(path).with_context(shown)?;
     match reader.next_entry() {
         Ok(Some(entry)) => match entry.body {
-            Body::Opened { session, .. } => Ok(session),
-            _ => bail!("{} does not begin as a recording does: `sluice verify` says more", path.display()),
+            Body::Opened { session, .. } => Ok(Some(session)),
+            _ => bail!("{} does not begin as a recording does: `sluice verify` says more", shown()),
         },
-        Ok(None) => bail!("{} is empty", path.display()),
-        Err(broken) => bail!("{} {broken}", path.display()),
+        Ok(None) | Err(Broken::Cut(_)) => Ok(None),
+        Err(broken) => bail!("{} {broken}", shown()),
     }
 }

@@ -1,12 +1,10 @@
 //! `sluice replay`: a session again, as it was recorded.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, Utc};
 
 use super::recordings;
@@ -46,24 +44,36 @@ fn speed(text: &str) -> Result<f64, String> {
 pub(super) fn run(config: &Path, arguments: Arguments) -> Result<ExitCode> {
     let config = Config::load(config)?;
     let path = recordings::find(&folder(&config.state_dir), &arguments.session)?;
-    let mut reader = Reader::new(BufReader::new(File::open(&path)?));
-    let mut last = None;
+    let shown = printable(&path.display().to_string());
+    let mut reader = Reader::open(&path).with_context(|| shown.clone())?;
+    let (mut last, mut closed) = (None, false);
     loop {
         let entry = match reader.next_entry() {
             Ok(Some(entry)) => entry,
-            Ok(None) => return Ok(ExitCode::SUCCESS),
-            Err(broken) => bail!("{} {broken}; what is above is as it was written", path.display()),
+            Ok(None) => {
+                if !closed {
+                    eprintln!("sluice: not closed: the session still runs, or the daemon ended under it");
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
+            Err(broken) => bail!("{shown} {broken}; what is above is as it was written"),
         };
         if let (Some(speed), Some(last)) = (arguments.speed, last) {
-            let pause = Duration::from_micros(entry.at.saturating_sub(last)).min(MAX_PAUSE);
-            std::thread::sleep(pause.div_f64(speed));
+            std::thread::sleep(pause(entry.at.saturating_sub(last), speed));
         }
         last = Some(entry.at);
+        closed = matches!(entry.body, Body::Closed { .. });
         match arguments.format {
             Format::Json => println!("{}", serde_json::to_string(&entry)?),
             Format::Text => print(&entry),
         }
     }
+}
+
+/// How long `micros` microseconds take at `speed`. What is too long to be a duration is too long to wait for.
+fn pause(micros: u64, speed: f64) -> Duration {
+    let long = Duration::from_micros(micros).as_secs_f64() / speed;
+    Duration::try_from_secs_f64(long).unwrap_or(MAX_PAUSE).min(MAX_PAUSE)
 }
 
 fn print(entry: &Entry<'_>) {
@@ -91,7 +101,8 @@ fn print(entry: &Entry<'_>) {
         Body::Finished { id, outcome } => finished(&time, id.0, outcome),
         Body::Note { text } => println!("{time}  note {}", printable(text)),
         Body::Closed { commands } => println!("{time}  closed after {commands} commands"),
-        Body::Day { .. } | Body::Begun { .. } | Body::Sealed { .. } => println!("{time}  {:?}", entry.body),
+        // An index's.
+        other => println!("{time}  {}", printable(&format!("{other:?}"))),
     }
 }
 
@@ -112,5 +123,20 @@ fn finished(time: &str, id: u64, outcome: &Outcome) {
     match error {
         Some(code) => println!("{time}  #{id} failed with {}", printable(code)),
         None => println!("{time}  #{id} {}: {rows} rows, {bytes} bytes, {masked} values masked", printable(tag)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_speed_makes_a_pause_that_cannot_be_waited_for() {
+        assert_eq!(pause(2_000_000, 2.0), Duration::from_secs(1));
+        for slow in [1e-20, f64::MIN_POSITIVE, 1e-300] {
+            assert_eq!(pause(1_000_000, slow), MAX_PAUSE);
+        }
+        assert_eq!(pause(u64::MAX, f64::MAX), Duration::ZERO);
+        assert_eq!(pause(0, f64::MIN_POSITIVE), Duration::ZERO);
     }
 }

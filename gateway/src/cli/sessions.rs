@@ -39,23 +39,40 @@ pub(super) struct Arguments {
 pub(super) fn run(config: &Path, arguments: Arguments) -> Result<ExitCode> {
     let config = Config::load(config)?;
     let folder = folder(&config.state_dir);
-    let mut seen: BTreeSet<SessionId> = BTreeSet::new();
+    let mut seen = Seen::default();
     loop {
         for (id, path) in recordings::all(&folder)? {
-            if !seen.insert(id) {
+            if seen.done.contains(&id) {
                 continue;
             }
             match recordings::opened(&path) {
-                Ok(session) if arguments.wants(&session) => print(&session, arguments.json)?,
-                Ok(_) => {}
+                Ok(None) if arguments.follow && seen.is_first_look(&id) => continue,
+                Ok(Some(session)) if arguments.wants(&session) => print(&session, arguments.json)?,
+                Ok(Some(_)) => {}
                 // One damaged file does not hide the others.
+                Ok(None) => eprintln!("sluice: {} has no first entry", printable(&path.display().to_string())),
                 Err(error) => eprintln!("sluice: {}", printable(&format!("{error:#}"))),
             }
+            seen.done.insert(id);
         }
         if !arguments.follow {
             return Ok(ExitCode::SUCCESS);
         }
         std::thread::sleep(POLL);
+    }
+}
+
+/// Which recordings were dealt with.
+#[derive(Debug, Default)]
+struct Seen {
+    done: BTreeSet<SessionId>,
+    /// Those that had no entry yet: a recording is made, and written a moment later.
+    unwritten: BTreeSet<SessionId>,
+}
+
+impl Seen {
+    fn is_first_look(&mut self, id: &SessionId) -> bool {
+        self.unwritten.insert(id.clone())
     }
 }
 

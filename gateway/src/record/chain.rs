@@ -1,6 +1,9 @@
 //! Frames and hashes: how entries are appended to a chain, and how a chain is read from a file that nobody trusts.
 
-use std::io::{self, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::entry::{Body, Entry};
@@ -56,7 +59,7 @@ pub enum Broken {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// It ends within an entry.
+    /// It ends within an entry: a write that did not come to its end, or a cut.
     #[error("is cut within entry {0}")]
     Cut(u64),
     /// What stands there is no entry.
@@ -72,18 +75,39 @@ pub enum Broken {
 pub struct Reader<R> {
     source: R,
     head: Head,
+    /// Bytes of the entries that were read.
+    length: u64,
     buffer: Vec<u8>,
+}
+
+impl Reader<BufReader<File>> {
+    /// Of a file. What is no regular file is an error, and never waited for: a pipe could be in its place.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is no regular file.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("is not a regular file"));
+        }
+        Ok(Reader::new(BufReader::new(file)))
+    }
 }
 
 impl<R: Read> Reader<R> {
     /// From its beginning.
     pub fn new(source: R) -> Self {
-        Reader { source, head: Head::default(), buffer: Vec::new() }
+        Reader { source, head: Head::default(), length: 0, buffer: Vec::new() }
     }
 
     /// The chain up to the entry that was read last.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// How many bytes the entries up to there take: where a torn one begins.
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
     /// The next entry; `None` at the end.
@@ -107,16 +131,37 @@ impl<R: Read> Reader<R> {
         let limit = u64::try_from(length).unwrap_or(u64::MAX);
         let read = self.source.by_ref().take(limit).read_to_end(&mut self.buffer)?;
         if read < length {
+            // Part of an entry is none: where one is whole, its length was changed to hide what follows.
+            return Err(if decode(&self.buffer).is_some() { Broken::Garbled(number) } else { Broken::Cut(number) });
+        }
+        if length == 0 && rest_is_zeros(&mut self.source)? {
+            // A file system may keep the length of a write that it lost.
             return Err(Broken::Cut(number));
         }
-        // Entries are a few levels deep; a bomb of nested arrays is not one.
-        let entry: Entry<'static> = ciborium::de::from_reader_with_recursion_limit(self.buffer.as_slice(), 32)
-            .map_err(|_| Broken::Garbled(number))?;
+        let entry = decode(&self.buffer).ok_or(Broken::Garbled(number))?;
         if entry.sequence != number || entry.previous != self.head.hash {
             return Err(Broken::Unchained(number));
         }
         self.head = Head { entries: number.saturating_add(1), hash: *blake3::hash(&self.buffer).as_bytes() };
+        self.length = self.length.saturating_add(limit).saturating_add(4);
         Ok(Some(entry))
+    }
+}
+
+/// Entries are a few levels deep; a bomb of nested arrays is not one.
+fn decode(bytes: &[u8]) -> Option<Entry<'static>> {
+    ciborium::de::from_reader_with_recursion_limit(bytes, 32).ok()
+}
+
+fn rest_is_zeros(source: &mut impl Read) -> io::Result<bool> {
+    let mut some = [0; 4096];
+    loop {
+        let read = read_full(source, &mut some)?;
+        match some.get(..read) {
+            None | Some([]) => return Ok(true),
+            Some(bytes) if bytes.iter().any(|byte| *byte != 0) => return Ok(false),
+            Some(_) => {}
+        }
     }
 }
 
@@ -170,6 +215,19 @@ mod tests {
         let mut without = whole[..ends[0]].to_vec();
         without.extend_from_slice(&whole[ends[1]..]);
         assert!(matches!(read(&without), Err(Broken::Unchained(1))));
+    }
+
+    #[test]
+    fn a_write_that_was_lost_is_a_cut_and_a_longer_length_is_not() {
+        let mut lost = chain(&["one"]);
+        lost.extend_from_slice(&[0; 5000]);
+        assert!(matches!(read(&lost), Err(Broken::Cut(1))));
+        lost.push(1);
+        assert!(matches!(read(&lost), Err(Broken::Garbled(1))));
+        // What would have everything behind it taken for one torn entry.
+        let mut hiding = chain(&["one", "two", "three"]);
+        hiding[2] = 0xff;
+        assert!(matches!(read(&hiding), Err(Broken::Garbled(0))));
     }
 
     proptest! {

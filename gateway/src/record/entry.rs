@@ -1,17 +1,20 @@
 //! What the entries of a recording and of a day's index hold.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CommandId, SessionId};
+use super::chain::Head;
+use super::{CommandId, Day, SessionId};
 use crate::access::{Effect, Name};
 use crate::mask::Mask;
 
 /// The form that this program writes, in each chain's first entry.
-pub const FORMAT: &str = "sluice-recording/1";
+pub const FORMAT: &str = "sluice-recording/2";
 
 /// How a session began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,6 +164,20 @@ pub enum Body<'a> {
     Day {
         /// [`FORMAT`].
         format: Cow<'a, str>,
+        /// Which.
+        day: Day,
+        /// The index that was written before, as far as it was then; absent in the first of a node.
+        before: Option<Mark>,
+    },
+    /// In an index: a daemon began to write. Every recording that an earlier one left is settled.
+    Started {
+        /// The daemon's version.
+        version: Cow<'a, str>,
+    },
+    /// In an index: that of another day has grown since.
+    Grown {
+        /// To where.
+        mark: Mark,
     },
     /// In an index: a recording was begun.
     Begun {
@@ -180,6 +197,66 @@ pub enum Body<'a> {
         #[serde(with = "serde_bytes32")]
         last: [u8; 32],
     },
+    /// In an index: a recording ended without being closed; nothing is written to it any more.
+    Abandoned {
+        /// Which.
+        id: SessionId,
+        /// How many whole entries it has.
+        entries: u64,
+        /// The hash of the last of them.
+        #[serde(with = "serde_bytes32")]
+        last: [u8; 32],
+        /// How many bytes of an entry that was not wholly written follow.
+        torn: u64,
+        /// Why.
+        reason: Cow<'a, str>,
+    },
+}
+
+/// How far a day's index had come at some time. Whoever keeps one elsewhere can tell later whether anything up to it
+/// was removed. Written `DAY/ENTRIES/HASH`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Whose index.
+    pub day: Day,
+    /// How many entries it had.
+    pub entries: u64,
+    /// The hash of the last of them.
+    #[serde(with = "serde_bytes32")]
+    pub hash: [u8; 32],
+}
+
+impl Mark {
+    pub(super) fn new(day: &Day, head: &Head) -> Self {
+        Mark { day: day.clone(), entries: head.entries, hash: head.hash }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.day, self.entries, blake3::Hash::from_bytes(self.hash).to_hex())
+    }
+}
+
+/// A text is no mark.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not a mark: write DAY/ENTRIES/HASH, as the daemon's log and `sluice verify` print it")]
+pub struct NotAMark;
+
+impl FromStr for Mark {
+    type Err = NotAMark;
+
+    fn from_str(text: &str) -> Result<Self, NotAMark> {
+        let mut parts = text.split('/');
+        let mut part = || parts.next().ok_or(NotAMark);
+        let (day, entries, hash) = (part()?, part()?, part()?);
+        let hash = blake3::Hash::from_hex(hash).map_err(|_| NotAMark)?;
+        let (day, entries) = (day.parse().map_err(|_| NotAMark)?, entries.parse().map_err(|_| NotAMark)?);
+        match parts.next() {
+            None => Ok(Mark { day, entries, hash: *hash.as_bytes() }),
+            Some(_) => Err(NotAMark),
+        }
+    }
 }
 
 /// An entry: its place in the chain, when, and what.

@@ -1,147 +1,183 @@
-//! The folder of recordings: one writer, a folder and an index a day, and whether writing works.
+//! A day's index: which recordings were begun, and how each ended.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufReader, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::chain::{Head, Reader};
-use super::entry::{Body, FORMAT};
-use super::{RecordError, folder};
-use crate::metrics;
+use super::chain::{Broken, Head, Reader};
+use super::entry::{Body, FORMAT, Mark};
+use super::{Day, RecordError, SessionId};
 
 /// An index's file name within its day's folder.
 pub(super) const INDEX: &str = "index";
 
-/// Everything that is recorded on this node. One a daemon.
-#[derive(Debug)]
-pub struct Recordings {
-    folder: PathBuf,
-    _lock: File,
-    /// The indexes that are written now: today's, and yesterday's while its last sessions end. Taken when a session
-    /// begins and ends, never for a command.
-    days: Mutex<Vec<Index>>,
-    /// The last failure that no success followed.
-    failing: Mutex<Option<String>>,
+/// No entry of an index is longer, in bytes: what is cut off as torn is one entry at most.
+const MAX_TORN: usize = 4096;
+
+/// How much of it is kept, in bytes.
+const MAX_KEPT: usize = 512;
+
+/// What an index says of a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The hash of its first entry; zeros where it never had one.
+    pub(super) first: [u8; 32],
+    pub(super) end: End,
 }
 
-#[derive(Debug)]
-struct Index {
-    day: PathBuf,
-    file: File,
-    head: Head,
+/// How a recording ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Not yet.
+    Open,
+    /// It was closed.
+    Sealed(Head),
+    /// It was not, and nothing follows but so many bytes of an entry that was not wholly written.
+    Abandoned(Head, u64),
 }
 
-/// Sessions that outlive their day keep its index open, up to this many days.
-const MAX_DAYS: usize = 8;
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere leaves these values whole: each is changed by one assignment.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// What an index holds.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) day: Option<Day>,
+    pub(super) listed: BTreeMap<SessionId, Listed>,
+    /// What it says of other days' indexes.
+    pub(super) marks: Vec<Mark>,
+    /// Whether a daemon has begun to write in it.
+    pub(super) started: bool,
+    pub(super) head: Head,
+    /// Bytes of whole entries.
+    pub(super) length: u64,
 }
 
-impl Recordings {
-    /// Makes the folder, 0700, and takes it for this process.
-    ///
-    /// # Errors
-    /// It cannot be written, or another process has it.
-    pub fn open(state_dir: &Path) -> Result<Self, RecordError> {
-        let folder = folder(state_dir);
-        let make = || DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        make().map_err(|e| RecordError::io(&folder, e))?;
-        let path = folder.join("lock");
-        let open = || OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let lock = open().map_err(|e| RecordError::io(&path, e))?;
-        lock.try_lock().map_err(|_| RecordError::InUse(folder.clone()))?;
-        Ok(Recordings { folder, _lock: lock, days: Mutex::default(), failing: Mutex::default() })
+impl Contents {
+    /// As far as the chain is whole; and where it breaks.
+    pub(super) fn read(path: &Path) -> (Self, Option<Broken>) {
+        let mut contents = Contents::default();
+        let broken = Reader::open(path).map_err(Broken::from).and_then(|mut reader| {
+            let read = contents.take(&mut reader);
+            contents.head = reader.head().clone();
+            contents.length = reader.length();
+            read
+        });
+        (contents, broken.err())
     }
 
-    /// The folder that holds the days.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Why nothing can be recorded, if the last attempt failed.
-    pub fn failing(&self) -> Option<String> {
-        locked(&self.failing).clone()
-    }
-
-    /// Remembers how writing went.
-    pub(super) fn watch<T>(&self, done: Result<T, RecordError>) -> Result<T, RecordError> {
-        match &done {
-            Err(error) => {
-                metrics::RECORDER_FAILURES.add(1);
-                *locked(&self.failing) = Some(error.to_string());
-            }
-            Ok(_) => {
-                let mut failing = locked(&self.failing);
-                if failing.is_some() {
-                    *failing = None;
+    fn take(&mut self, reader: &mut Reader<BufReader<File>>) -> Result<(), Broken> {
+        while let Some(entry) = reader.next_entry()? {
+            match entry.body {
+                Body::Day { day, before, .. } => {
+                    self.day = Some(day);
+                    self.marks.extend(before);
                 }
-            }
-        }
-        done
-    }
-
-    /// Makes the folder of a recording's day, and its index.
-    pub(super) fn day_of(&self, recording: &Path) -> Result<(), RecordError> {
-        let Some(day) = recording.parent() else { return Ok(()) };
-        let mut days = locked(&self.days);
-        if !days.iter().any(|index| index.day == day) {
-            days.push(Index::open(day)?);
-            if days.len() > MAX_DAYS {
-                days.remove(0);
+                Body::Grown { mark } => self.marks.push(mark),
+                Body::Started { .. } => self.started = true,
+                Body::Begun { id, first } => {
+                    self.listed.insert(id, Listed { first, end: End::Open });
+                }
+                Body::Sealed { id, entries, last } => self.end(&id, End::Sealed(Head { entries, hash: last })),
+                Body::Abandoned { id, entries, last, torn, .. } => {
+                    self.end(&id, End::Abandoned(Head { entries, hash: last }, torn));
+                }
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// Appends to the index of a recording's day.
-    pub(super) fn append(&self, recording: &Path, body: Body<'_>) -> Result<(), RecordError> {
-        self.day_of(recording)?;
-        let mut days = locked(&self.days);
-        match days.iter_mut().find(|index| recording.starts_with(&index.day)) {
-            Some(index) => index.append(body),
-            None => Err(RecordError::TooMuch),
+    fn end(&mut self, id: &SessionId, end: End) {
+        if let Some(listed) = self.listed.get_mut(id) {
+            listed.end = end;
         }
     }
 }
 
+/// An index that is written.
+#[derive(Debug)]
+pub(super) struct Index {
+    pub(super) day: Day,
+    path: PathBuf,
+    file: File,
+    head: Head,
+    /// Bytes of whole entries. What is beyond could not be taken back yet.
+    length: u64,
+}
+
 impl Index {
-    fn open(day: &Path) -> Result<Self, RecordError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(day).map_err(|e| RecordError::io(day, e))?;
-        let path = day.join(INDEX);
+    /// Opens a day's index, or makes it and has it name `before`.
+    ///
+    /// The rest of an entry that a daemon or the machine died over is cut off, and kept in a note; anything else that is wrong
+    /// is an error, and stays as it is.
+    pub(super) fn open(recordings: &Path, day: &Day, before: Option<Mark>) -> Result<Self, RecordError> {
+        let folder = day.folder(recordings);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|e| RecordError::io(&folder, e))?;
+        let path = folder.join(INDEX);
         let io = |e| RecordError::io(&path, e);
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path).map_err(io)?;
-        let mut reader = Reader::new(BufReader::new(file.try_clone().map_err(io)?));
-        loop {
-            match reader.next_entry() {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(broken) => return Err(RecordError::Damaged { file: path, reason: broken.to_string() }),
-            }
+        let (Contents { head, length, .. }, broken) = Contents::read(&path);
+        let torn = match &broken {
+            None => None,
+            Some(Broken::Cut(_)) => torn(&file, length).map_err(io)?,
+            Some(_) => None,
+        };
+        if let (Some(broken), None) = (&broken, &torn) {
+            return Err(RecordError::Damaged { file: path.clone(), reason: broken.to_string() });
         }
-        let head = reader.head().clone();
-        let mut index = Index { day: day.to_owned(), file, head };
+        let mut index = Index { day: day.clone(), path: path.clone(), file, head, length };
+        if let Some(torn) = torn {
+            index.file.set_len(length).map_err(io)?;
+            tracing::warn!(file = %path.display(), bytes = torn.len(), "cut off an entry that was not wholly written");
+            let hex: String = torn.iter().take(MAX_KEPT).map(|byte| format!("{byte:02x}")).collect();
+            index
+                .append(Body::Note { text: format!("cut off: an entry that was not wholly written, {hex}").into() })?;
+        }
         if index.head.entries == 0 {
-            index.append(Body::Day { format: FORMAT.into() })?;
+            index.append(Body::Day { format: FORMAT.into(), day: day.clone(), before })?;
         }
         Ok(index)
     }
 
-    /// All or nothing: an entry that was written in part is taken back.
-    fn append(&mut self, body: Body<'_>) -> Result<(), RecordError> {
-        let path = self.day.join(INDEX);
+    /// How far it has come.
+    pub(super) fn mark(&self) -> Mark {
+        Mark::new(&self.day, &self.head)
+    }
+
+    /// All or nothing: an entry that was written in part is taken back, before the next one at the latest.
+    pub(super) fn append(&mut self, body: Body<'_>) -> Result<(), RecordError> {
+        let io = |e| RecordError::io(&self.path, e);
         let (mut head, mut frame) = (self.head.clone(), Vec::new());
         head.append(body, &mut frame).map_err(|_| RecordError::TooMuch)?;
-        let before = self.file.metadata().map_err(|e| RecordError::io(&path, e))?.len();
+        if self.file.metadata().map_err(io)?.len() > self.length {
+            self.file.set_len(self.length).map_err(io)?;
+        }
         if let Err(e) = self.file.write_all(&frame) {
-            let taken_back = self.file.set_len(before);
-            tracing::error!(file = %path.display(), error = %e, undone = taken_back.is_ok(), "cannot write the index");
-            return Err(RecordError::io(&path, e));
+            let taken_back = self.file.set_len(self.length);
+            tracing::error!(file = %self.path.display(), error = %e, undone = taken_back.is_ok(), "cannot write the index");
+            return Err(io(e));
         }
         self.head = head;
+        self.length = self.length.saturating_add(u64::try_from(frame.len()).unwrap_or(u64::MAX));
         Ok(())
+    }
+}
+
+/// What follows the whole entries, where it can be one entry that was not wholly written, or zeros: what a file system may leave of
+/// writes that it lost.
+fn torn(file: &File, from: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let (mut tail, mut at, mut zeros) = (Vec::new(), from, true);
+    let mut chunk = [0; MAX_TORN];
+    loop {
+        let read = file.read_at(&mut chunk, at)?;
+        let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else { return Ok(Some(tail)) };
+        zeros &= bytes.iter().all(|byte| *byte == 0);
+        if !zeros && tail.len().saturating_add(read) > MAX_TORN {
+            return Ok(None);
+        }
+        tail.truncate(MAX_TORN);
+        tail.extend_from_slice(bytes);
+        at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
     }
 }

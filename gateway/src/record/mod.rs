@@ -6,90 +6,24 @@
 
 pub mod chain;
 pub mod entry;
+mod id;
 mod index;
+mod leftover;
 mod recorder;
+mod recordings;
+mod share;
 pub mod text;
 pub mod verify;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use crate::access::Name;
 
-pub use entry::{CommandEntry, Opened, Outcome, Touched};
-pub use index::Recordings;
+pub use entry::{CommandEntry, Mark, Opened, Outcome, Touched};
+pub use id::{CommandId, Day, NotADay, NotASessionId, SessionId};
 pub use recorder::Recorder;
-
-/// A session's id: sorts by time, safe as a file name. `20260131T235959.123456-0123456789abcdef`, UTC.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct SessionId(pub(crate) Arc<str>);
-
-/// A text is no session's id.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("not a session id; `sluice sessions` lists them")]
-pub struct NotASessionId;
-
-impl SessionId {
-    /// A new one: the time, and random digits so that no two are the same.
-    #[expect(clippy::new_without_default, reason = "a default is always the same, an id never")]
-    pub fn new() -> Self {
-        let now = chrono::Utc::now();
-        // The standard library's hasher is seeded by the kernel, and differently for each instance.
-        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now.timestamp_nanos_opt());
-        SessionId(format!("{}-{random:016x}", now.format("%Y%m%dT%H%M%S%.6f")).into())
-    }
-
-    /// The folder of its day, `2026-01-31`.
-    fn day(&self) -> String {
-        let part = |range| self.0.get(range).unwrap_or_default();
-        format!("{}-{}-{}", part(0..4), part(4..6), part(6..8))
-    }
-
-    /// Where its recording is below the recordings' folder.
-    pub fn file(&self, recordings: &Path) -> PathBuf {
-        recordings.join(self.day()).join(format!("{self}.{EXTENSION}"))
-    }
-}
-
-impl FromStr for SessionId {
-    type Err = NotASessionId;
-
-    fn from_str(text: &str) -> Result<Self, NotASessionId> {
-        let shape = b"dddddddd.dddddd.dddddd-xxxxxxxxxxxxxxxx";
-        let fits = |(have, want): (u8, &u8)| match want {
-            b'd' => have.is_ascii_digit(),
-            b'x' => have.is_ascii_digit() || (b'a'..=b'f').contains(&have),
-            b'-' => have == b'-',
-            _ => have == b'T' || have == b'.',
-        };
-        if text.len() == shape.len() && text.bytes().zip(shape).all(fits) {
-            Ok(SessionId(text.into()))
-        } else {
-            Err(NotASessionId)
-        }
-    }
-}
-
-impl TryFrom<String> for SessionId {
-    type Error = NotASessionId;
-
-    fn try_from(text: String) -> Result<Self, NotASessionId> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A command's number within its session, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct CommandId(pub u64);
+pub use recordings::Recordings;
 
 /// What a recording's file name ends in.
 pub const EXTENSION: &str = "slr";
@@ -113,6 +47,19 @@ pub enum RecordError {
     /// More was decided at once than the buffer holds.
     #[error("more than {} MiB of commands came at once", recorder::MAX_PENDING >> 20)]
     TooMuch,
+    /// The disk is nearly full, and one workload has taken more than its share of it.
+    #[error(
+        "less than {} MiB or {files} files are left, and workload {workload:?} has used its share of them today; make room",
+        bytes >> 20
+    )]
+    Share {
+        /// Whose.
+        workload: Name,
+        /// The space below which shares count.
+        bytes: u64,
+        /// The number of files below which they count.
+        files: u64,
+    },
     /// Another daemon writes here.
     #[error("{} is in use by another daemon; stop it, or give this one a state_dir of its own", .0.display())]
     InUse(PathBuf),
@@ -129,28 +76,5 @@ pub enum RecordError {
 impl RecordError {
     pub(crate) fn io(file: &Path, cause: std::io::Error) -> Self {
         RecordError::Io { file: file.to_owned(), cause: Arc::new(cause) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_sort_by_time_and_are_read_back() {
-        let first = SessionId::new();
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        let second = SessionId::new();
-        assert!(first < second);
-        assert_eq!(first.to_string().parse::<SessionId>().unwrap(), first);
-        assert_eq!(first.file(Path::new("/r")).parent().and_then(Path::file_name).unwrap().len(), 10);
-        for bad in [
-            "",
-            "../../etc/passwd",
-            "20260131T235959.123456-0123456789abcdeF",
-            "20260131T235959/123456-0123456789abcdef",
-        ] {
-            assert!(bad.parse::<SessionId>().is_err(), "{bad}");
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! The writer of one session's recording.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use super::chain::Head;
 use super::entry::{Body, CommandEntry, FORMAT, Opened, Outcome};
-use super::index::Recordings;
+use super::recordings::Recordings;
+use super::share::Used;
 use super::{CommandId, RecordError, SessionId};
+use crate::access::Name;
 use crate::metrics;
 
 /// The most that may wait for a flush, in bytes: one command of the largest kind.
@@ -24,10 +26,16 @@ pub struct Recorder {
     id: SessionId,
     file: File,
     path: PathBuf,
+    /// With what waits to be written.
     head: Head,
     pending: Vec<u8>,
+    /// What is in the file: how far its chain came, in how many bytes.
+    written: Head,
+    length: u64,
     commands: u64,
     failed: Option<RecordError>,
+    workload: Name,
+    used: Arc<Used>,
 }
 
 impl Recorder {
@@ -45,24 +53,39 @@ impl Recorder {
     }
 
     fn try_create(recordings: &Arc<Recordings>, opened: Opened) -> Result<Self, RecordError> {
-        let id = opened.id.clone();
+        let (id, workload) = (opened.id.clone(), Arc::clone(&opened.workload));
         let path = id.file(recordings.folder());
-        recordings.day_of(&path)?;
+        let used = recordings.shares.of(&workload);
+        recordings.begin(&id.day())?;
+        used.file(&workload, recordings.folder())?;
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path);
         let file = file.map_err(|e| RecordError::io(&path, e))?;
         let mut recorder = Recorder {
             recordings: Arc::clone(recordings),
-            id: id.clone(),
+            id,
             file,
             path,
             head: Head::default(),
             pending: Vec::new(),
+            written: Head::default(),
+            length: 0,
             commands: 0,
             failed: None,
+            workload,
+            used,
         };
         recorder.append(Body::Opened { format: FORMAT.into(), session: opened });
-        recorder.write()?;
-        recordings.append(&recorder.path, Body::Begun { id, first: recorder.head.hash })?;
+        let begun = recorder.write().and_then(|()| {
+            let body = Body::Begun { id: recorder.id.clone(), first: recorder.head.hash };
+            recordings.append(&recorder.id.day(), body)
+        });
+        if let Err(error) = begun {
+            // Nothing was forwarded. What no index names would look as if somebody had put it there.
+            if let Err(error) = fs::remove_file(&recorder.path) {
+                tracing::error!(file = %recorder.path.display(), %error, "a recording that was not begun stays");
+            }
+            return Err(error);
+        }
         metrics::SESSIONS_OPENED.add(1);
         Ok(recorder)
     }
@@ -119,27 +142,56 @@ impl Recorder {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let written = self.file.write_all(&self.pending);
+        let (used, length) = (&self.used, self.pending.len());
+        let written = used.bytes(&self.workload, self.recordings.folder(), length).and_then(|()| {
+            let io = |e| RecordError::io(&self.path, e);
+            self.file.write_all(&self.pending).map_err(|error| {
+                // Part of an entry would make the recording look as if somebody had cut it.
+                if let Err(error) = self.file.set_len(self.length) {
+                    tracing::error!(session = %self.id, %error, "part of an entry stays in the recording");
+                }
+                io(error)
+            })
+        });
         self.pending.clear();
         // One long statement does not keep its memory for the rest of the session.
         self.pending.shrink_to(64 * 1024);
-        written.map_err(|e| {
-            let error = RecordError::io(&self.path, e);
-            self.failed = Some(error.clone());
-            error
-        })
+        match &written {
+            Ok(()) => {
+                self.written = self.head.clone();
+                self.length = self.length.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+            }
+            Err(error) => self.failed = Some(error.clone()),
+        }
+        written
     }
 
     /// Seals the recording and says so in the index. A failure is logged: there is nobody left to stop.
     pub fn close(mut self) {
         self.append(Body::Closed { commands: self.commands });
-        let sealed = self.flush().and_then(|()| {
-            let Head { entries, hash: last } = self.head;
-            self.recordings.append(&self.path, Body::Sealed { id: self.id.clone(), entries, last })
-        });
+        let sealed = match self.flush() {
+            Ok(()) => {
+                let Head { entries, hash: last } = self.written;
+                let sealed = Body::Sealed { id: self.id.clone(), entries, last };
+                let sealed = self.recordings.append(&self.id.day(), sealed);
+                self.recordings.watch(sealed)
+            }
+            Err(error) => self.abandon(&error).and(Err(error)),
+        };
         metrics::SESSIONS_CLOSED.add(1);
-        if let Err(error) = self.recordings.watch(sealed) {
+        if let Err(error) = sealed {
             tracing::error!(session = %self.id, %error, "the recording could not be sealed");
         }
+    }
+
+    /// Says in the index how far a recording came that cannot be closed. Where that fails as well, the next daemon
+    /// says it.
+    fn abandon(&self, error: &RecordError) -> Result<(), RecordError> {
+        let found = self.file.metadata().map_err(|e| RecordError::io(&self.path, e))?;
+        let Head { entries, hash: last } = self.written;
+        let reason: String = error.to_string().chars().take(256).collect();
+        let torn = found.len().saturating_sub(self.length);
+        let abandoned = Body::Abandoned { id: self.id.clone(), entries, last, torn, reason: reason.into() };
+        self.recordings.append(&self.id.day(), abandoned)
     }
 }

@@ -1,14 +1,16 @@
-//! Checks recordings against themselves and against their day's index.
+//! Checks recordings against themselves, against their day's index, and the indexes against each other.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::chain::{Broken, Head, Reader};
-use super::entry::Body;
-use super::index::INDEX;
-use super::{EXTENSION, SessionId};
+use super::entry::Mark;
+use super::index::{Contents, End, INDEX};
+use super::leftover::{Extent, days, recordings};
+use super::recordings::LOCK;
+use super::{Day, EXTENSION, SessionId};
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,39 @@ pub enum Fault {
     /// A folder without an index.
     #[error("has no index: it was removed")]
     NoIndex,
+    /// An index that begins with something else than its day.
+    #[error("is not the index of this day: it was moved or replaced")]
+    OtherDay,
+    /// A day is not there.
+    #[error("was removed: {0} names its index")]
+    DayRemoved(Witness),
+    /// An index does not hold what it held.
+    #[error("is not what it was: {0} says that it had come to {1}; entries were removed or changed")]
+    Rewound(Witness, Mark),
+    /// A folder of recordings holds something else.
+    #[error("does not belong into a folder of recordings: it was put there")]
+    Stray,
+    /// A folder of recordings without a day.
+    #[error("holds no day: all were removed, or this is no folder of recordings")]
+    NoDays,
+}
+
+/// Who says how far an index had come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// Another day's index.
+    Index(Day),
+    /// A mark that was kept elsewhere.
+    Anchor,
+}
+
+impl std::fmt::Display for Witness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Witness::Index(day) => write!(f, "the index of {day}"),
+            Witness::Anchor => f.write_str("the anchor"),
+        }
+    }
 }
 
 /// What a check found.
@@ -43,229 +78,234 @@ pub struct Findings {
     pub faults: Vec<(PathBuf, Fault)>,
     /// Recordings that are whole and closed.
     pub sealed: u64,
+    /// Recordings that are whole as far as their index says they came: something ended them before they were closed.
+    pub abandoned: u64,
     /// Recordings that are whole so far and not closed: their session still runs, or the daemon ended under it.
     pub open: Vec<PathBuf>,
+    /// Files that are written last and end within an entry: the daemon or the machine ended in the middle of a write.
+    pub torn: Vec<PathBuf>,
+    /// How far the newest index has come.
+    pub newest: Option<Mark>,
 }
 
-#[derive(Debug)]
-struct Listed {
-    first: [u8; 32],
-    end: Option<Head>,
+/// What else is known.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// How far indexes had come, by who kept that elsewhere.
+    pub anchors: Vec<Mark>,
+    /// Days before this one are not missed: the operator has removed them.
+    pub from: Option<Day>,
 }
 
-/// Checks a recording, a day's folder, or all days of a folder. `progress` is told of each file before it is read.
+/// Checks a recording, a day's folder (one whose name is a day), or a folder of days. `progress` is told of each file
+/// before it is read.
 ///
 /// # Errors
 /// `path` cannot be read at all.
-pub fn verify(path: &Path, progress: &mut dyn FnMut(&Path)) -> std::io::Result<Findings> {
-    let mut findings = Findings::default();
-    if fs::metadata(path)?.is_file() {
-        let day = path.parent().unwrap_or(Path::new("."));
-        let listed = index(&day.join(INDEX), &mut findings);
-        recording(path, listed.as_ref(), &mut findings);
-        return Ok(findings);
-    }
-    if path.join(INDEX).exists() || holds_recordings(path)? {
-        day(path, &mut findings, progress)?;
-        return Ok(findings);
-    }
-    let mut days: Vec<PathBuf> = fs::read_dir(path)?.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
-    days.sort();
-    for folder in days.iter().filter(|folder| folder.is_dir()) {
-        day(folder, &mut findings, progress)?;
-    }
-    Ok(findings)
-}
-
-fn is_recording(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == EXTENSION)
-}
-
-fn holds_recordings(folder: &Path) -> std::io::Result<bool> {
-    Ok(fs::read_dir(folder)?.flatten().any(|entry| is_recording(&entry.path())))
-}
-
-fn day(folder: &Path, findings: &mut Findings, progress: &mut dyn FnMut(&Path)) -> std::io::Result<()> {
-    let listed = index(&folder.join(INDEX), findings);
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)?.filter_map(|entry| entry.ok().map(|e| e.path())).collect();
-    files.retain(|file| is_recording(file));
-    files.sort();
-    for file in &files {
-        progress(file);
-        recording(file, listed.as_ref(), findings);
-    }
-    for id in listed.iter().flat_map(BTreeMap::keys) {
-        let file = folder.join(format!("{id}.{EXTENSION}"));
-        if files.binary_search(&file).is_err() {
-            findings.faults.push((file, Fault::Removed));
+pub fn verify(path: &Path, known: &Known, progress: &mut dyn FnMut(&Path)) -> io::Result<Findings> {
+    // The name decides, not what is in it: an index that somebody put there would hide the days.
+    let path = fs::canonicalize(path)?;
+    let mut check = Check { findings: Findings::default(), marks: Vec::new(), progress };
+    let root = match fs::metadata(&path)?.is_dir() {
+        false => {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            let contents = check.index(folder);
+            check.recordings(folder, std::slice::from_ref(&path), contents.as_ref());
+            return Ok(check.findings);
         }
-    }
-    Ok(())
+        true => match Day::of(&path) {
+            Some(_) => {
+                check.day(&path)?;
+                path.parent().unwrap_or(Path::new("/")).to_owned()
+            }
+            None => {
+                check.root(&path, known)?;
+                path.clone()
+            }
+        },
+    };
+    check.marks.extend(known.anchors.iter().map(|mark| (Witness::Anchor, mark.clone())));
+    check.witnesses(&root, &path, known);
+    Ok(check.findings)
 }
 
-fn open(path: &Path) -> Result<Reader<BufReader<File>>, Broken> {
-    Ok(Reader::new(BufReader::new(File::open(path)?)))
+struct Check<'a> {
+    findings: Findings,
+    /// How far indexes had come, and who says so.
+    marks: Vec<(Witness, Mark)>,
+    progress: &'a mut dyn FnMut(&Path),
 }
 
-fn index(path: &Path, findings: &mut Findings) -> Option<BTreeMap<SessionId, Listed>> {
-    if !path.exists() {
-        findings.faults.push((path.to_owned(), Fault::NoIndex));
-        return None;
+impl Check<'_> {
+    fn fault(&mut self, path: impl Into<PathBuf>, fault: impl Into<Fault>) {
+        self.findings.faults.push((path.into(), fault.into()));
     }
-    let mut listed = BTreeMap::new();
-    let mut read = || -> Result<(), Broken> {
-        let mut reader = open(path)?;
-        while let Some(entry) = reader.next_entry()? {
-            match entry.body {
-                Body::Begun { id, first } => drop(listed.insert(id, Listed { first, end: None })),
-                Body::Sealed { id, entries, last } => {
-                    if let Some(listed) = listed.get_mut(&id) {
-                        listed.end = Some(Head { entries, hash: last });
-                    }
-                }
-                _ => {}
+
+    fn root(&mut self, root: &Path, known: &Known) -> io::Result<()> {
+        for entry in fs::read_dir(root)? {
+            let path = entry?.path();
+            let belongs =
+                path.file_name().is_some_and(|name| name == LOCK) || (path.is_dir() && Day::of(&path).is_some());
+            if !belongs {
+                self.fault(path, Fault::Stray);
             }
         }
+        let days = days(root)?;
+        for day in days.iter().filter(|day| known.from.as_ref().is_none_or(|from| *day >= from)) {
+            self.day(&day.folder(root))?;
+        }
+        if days.is_empty() {
+            self.fault(root, Fault::NoDays);
+        }
         Ok(())
+    }
+
+    fn day(&mut self, folder: &Path) -> io::Result<()> {
+        // Before the index: a recording is made, and then named.
+        let files = recordings(folder)?;
+        let contents = self.index(folder);
+        self.recordings(folder, &files, contents.as_ref());
+        for id in contents.iter().flat_map(|contents| contents.listed.keys()) {
+            let file = folder.join(format!("{id}.{EXTENSION}"));
+            if !file.exists() {
+                self.fault(file, Fault::Removed);
+            }
+        }
+        let Some(contents) = contents else { return Ok(()) };
+        if let Some(day) = contents.day {
+            let witness = Witness::Index(day.clone());
+            self.marks.extend(contents.marks.into_iter().map(|mark| (witness.clone(), mark)));
+            self.findings.newest = Some(Mark::new(&day, &contents.head));
+        }
+        Ok(())
+    }
+
+    /// A folder's index, as far as it is whole.
+    fn index(&mut self, folder: &Path) -> Option<Contents> {
+        let path = folder.join(INDEX);
+        if !path.exists() {
+            self.fault(path, Fault::NoIndex);
+            return None;
+        }
+        let (contents, broken) = Contents::read(&path);
+        match broken {
+            None if contents.day != Day::of(folder) && contents.head.entries > 0 => self.fault(path, Fault::OtherDay),
+            None => {}
+            // What it said beyond is missed elsewhere: by the recordings, or by the next day's index.
+            Some(Broken::Cut(_)) => self.findings.torn.push(path),
+            Some(broken) => self.fault(path, broken),
+        }
+        Some(contents)
+    }
+
+    fn recordings(&mut self, folder: &Path, files: &[PathBuf], contents: Option<&Contents>) {
+        let mut again = Vec::new();
+        for file in files {
+            (self.progress)(file);
+            match judge(file, contents) {
+                // It may have been named or sealed since the index was read.
+                Err(Fault::Unlisted | Fault::Unsealed) => again.push(file),
+                judged => self.judged(file, judged),
+            }
+        }
+        if again.is_empty() {
+            return;
+        }
+        let (contents, _) = Contents::read(&folder.join(INDEX));
+        for file in again {
+            let judged = judge(file, Some(&contents));
+            self.judged(file, judged);
+        }
+    }
+
+    fn judged(&mut self, file: &Path, judged: Result<State, Fault>) {
+        let findings = &mut self.findings;
+        match judged {
+            Ok(State::Sealed) => findings.sealed = findings.sealed.saturating_add(1),
+            Ok(State::Abandoned) => findings.abandoned = findings.abandoned.saturating_add(1),
+            Ok(State::Open) => findings.open.push(file.to_owned()),
+            Ok(State::Torn) => findings.torn.push(file.to_owned()),
+            Err(fault) => self.fault(file, fault),
+        }
+    }
+
+    /// Whether every index has been where others say that it was.
+    fn witnesses(&mut self, root: &Path, path: &Path, known: &Known) {
+        let mut by_day: BTreeMap<Day, Vec<(Witness, Mark)>> = BTreeMap::new();
+        for (witness, mark) in std::mem::take(&mut self.marks) {
+            by_day.entry(mark.day.clone()).or_default().push((witness, mark));
+        }
+        for (day, mut marks) in by_day {
+            let folder = day.folder(root);
+            let outside = known.from.as_ref().is_some_and(|from| day < *from);
+            // A day's folder is checked by itself; anchors are meant for whatever they name.
+            if outside || (root != path && folder != path) {
+                continue;
+            }
+            marks.sort_by_key(|(_, mark)| mark.entries);
+            if !folder.is_dir() {
+                if let Some((witness, _)) = marks.pop() {
+                    self.fault(folder, Fault::DayRemoved(witness));
+                }
+                continue;
+            }
+            let held = held(&folder.join(INDEX), marks.iter().map(|(_, mark)| mark.entries).collect());
+            // The first that is not met says where it was changed.
+            let missed = marks.into_iter().find(|(_, mark)| held.get(&mark.entries) != Some(&mark.hash));
+            if let Some((witness, mark)) = missed {
+                self.fault(folder.join(INDEX), Fault::Rewound(witness, mark));
+            }
+        }
+    }
+}
+
+/// The hashes of an index after so many entries.
+fn held(index: &Path, wanted: BTreeSet<u64>) -> BTreeMap<u64, [u8; 32]> {
+    let mut held = BTreeMap::from([(0, Head::default().hash)]);
+    let Ok(mut reader) = Reader::open(index) else { return held };
+    while let Ok(Some(_)) = reader.next_entry() {
+        let Head { entries, hash } = reader.head();
+        if wanted.contains(entries) {
+            held.insert(*entries, *hash);
+        }
+    }
+    held
+}
+
+/// How a recording is that is as it was written.
+enum State {
+    Sealed,
+    Abandoned,
+    Open,
+    Torn,
+}
+
+fn judge(path: &Path, contents: Option<&Contents>) -> Result<State, Fault> {
+    let extent = Extent::of(path)?;
+    let cut = || Fault::Broken(Broken::Cut(extent.head.entries));
+    let Some(contents) = contents else {
+        // Nobody says how it ended.
+        return match (extent.closed, extent.torn) {
+            (_, 1..) => Ok(State::Torn),
+            (true, 0) => Ok(State::Sealed),
+            (false, 0) => Ok(State::Open),
+        };
     };
-    if let Err(broken) = read() {
-        findings.faults.push((path.to_owned(), broken.into()));
-    }
-    Some(listed)
-}
-
-fn recording(path: &Path, listed: Option<&BTreeMap<SessionId, Listed>>, findings: &mut Findings) {
-    match check(path, listed) {
-        Ok(true) => findings.sealed = findings.sealed.saturating_add(1),
-        Ok(false) => findings.open.push(path.to_owned()),
-        Err(fault) => findings.faults.push((path.to_owned(), fault)),
-    }
-}
-
-/// Whether a whole recording is closed.
-fn check(path: &Path, listed: Option<&BTreeMap<SessionId, Listed>>) -> Result<bool, Fault> {
-    let mut reader = open(path)?;
-    let (mut first, mut closed) = (None, false);
-    while let Some(entry) = reader.next_entry()? {
-        first.get_or_insert(reader.head().hash);
-        closed = matches!(entry.body, Body::Closed { .. });
-    }
-    let Some(listed) = listed else { return Ok(closed) };
-    let id: Option<SessionId> = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-    let listed = id.and_then(|id| listed.get(&id)).ok_or(Fault::Unlisted)?;
-    if first != Some(listed.first) {
+    let listed = SessionId::of(path).and_then(|id| contents.listed.get(&id)).ok_or(Fault::Unlisted)?;
+    if extent.first != listed.first {
         return Err(Fault::Replaced);
     }
     match &listed.end {
-        Some(end) if end != reader.head() => Err(Fault::Truncated),
-        Some(_) => Ok(true),
-        None if closed => Err(Fault::Unsealed),
-        None => Ok(false),
+        End::Sealed(_) if extent.torn > 0 => Err(cut()),
+        End::Sealed(end) if *end == extent.head => Ok(State::Sealed),
+        End::Abandoned(end, torn) if *end == extent.head && *torn == extent.torn => Ok(State::Abandoned),
+        End::Sealed(_) | End::Abandoned(..) => Err(Fault::Truncated),
+        End::Open if extent.torn > 0 => Ok(State::Torn),
+        End::Open if extent.closed => Err(Fault::Unsealed),
+        End::Open => Ok(State::Open),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::SystemTime;
-
-    use super::*;
-    use crate::record::{Opened, Recorder, Recordings};
-
-    fn record(recordings: &Arc<Recordings>, notes: &[&str], close: bool) -> PathBuf {
-        let address = "192.0.2.1:5432".parse().unwrap();
-        let opened = Opened {
-            id: SessionId::new(),
-            workload: "job".into(),
-            groups: Vec::new(),
-            observe: false,
-            resource: None,
-            client: address,
-            destination: address,
-            upstream: vec![address],
-            pid: 1,
-            uid: 0,
-            cgroup: 1,
-            netns: 1,
-            started: SystemTime::now(),
-        };
-        let path = opened.id.file(recordings.folder());
-        let mut recorder = Recorder::create(recordings, opened).unwrap();
-        for note in notes {
-            recorder.note(note);
-        }
-        recorder.flush().unwrap();
-        if close {
-            recorder.close();
-        }
-        path
-    }
-
-    fn faults(recordings: &Recordings) -> Vec<String> {
-        let findings = verify(recordings.folder(), &mut |_| ()).unwrap();
-        findings.faults.iter().map(|(_, fault)| fault.to_string()).collect()
-    }
-
-    #[test]
-    fn whole_recordings_pass_and_a_running_one_is_told_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let recordings = Arc::new(Recordings::open(folder.path()).unwrap());
-        record(&recordings, &["a"], true);
-        record(&recordings, &["b"], false);
-        let findings = verify(recordings.folder(), &mut |_| ()).unwrap();
-        assert!(findings.faults.is_empty(), "{findings:?}");
-        assert_eq!((findings.sealed, findings.open.len()), (1, 1));
-        assert!(Recordings::open(folder.path()).is_err(), "one writer");
-    }
-
-    #[test]
-    fn what_was_changed_cut_replaced_or_removed_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let recordings = Arc::new(Recordings::open(folder.path()).unwrap());
-        let path = record(&recordings, &["one", "two"], true);
-        let whole = fs::read(&path).unwrap();
-
-        let mut changed = whole.clone();
-        let at = changed.windows(3).position(|w| w == b"one").unwrap();
-        changed[at] = b'O';
-        fs::write(&path, changed).unwrap();
-        assert!(faults(&recordings)[0].contains("changed"));
-
-        fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-        assert!(faults(&recordings)[0].contains("cut"));
-
-        // Whole entries off the end: the chain holds, the index does not.
-        let closed = whole.windows(6).rposition(|w| w == b"closed").unwrap();
-        let start = (0..closed).rev().find(|at| {
-            let mut reader = Reader::new(&whole[..*at]);
-            loop {
-                match reader.next_entry() {
-                    Ok(Some(_)) => {}
-                    Ok(None) => break true,
-                    Err(_) => break false,
-                }
-            }
-        });
-        fs::write(&path, &whole[..start.unwrap()]).unwrap();
-        assert!(faults(&recordings)[0].contains("does not end"));
-
-        fs::remove_file(&path).unwrap();
-        assert!(faults(&recordings)[0].contains("removed"));
-
-        let other = record(&recordings, &["other"], true);
-        fs::copy(other, &path).unwrap();
-        assert!(faults(&recordings)[0].contains("does not begin"));
-    }
-
-    #[test]
-    fn a_full_disk_is_an_error_at_once_and_for_good() {
-        let folder = tempfile::tempdir().unwrap();
-        let recordings = Arc::new(Recordings::open(folder.path()).unwrap());
-        let failed: Result<(), _> = recordings
-            .watch(Err(super::super::RecordError::io(Path::new("/x"), std::io::ErrorKind::StorageFull.into())));
-        assert!(failed.is_err());
-        assert!(recordings.failing().unwrap().contains("/x"));
-        record(&recordings, &[], true);
-        assert!(recordings.failing().is_none(), "a success ends it");
-    }
-}
+#[path = "verify_tests.rs"]
+mod tests;

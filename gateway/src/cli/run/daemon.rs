@@ -25,6 +25,9 @@ use crate::record::Recordings;
 use crate::workload::Roster;
 use crate::{log, metrics};
 
+/// How often the log is told how far the recordings' index has come.
+const TELLING: Duration = Duration::from_secs(60);
+
 /// What is read by the control socket while the daemon goes on.
 struct Public {
     config_path: PathBuf,
@@ -144,8 +147,10 @@ pub(super) async fn run(path: &Path) -> Result<()> {
     tracing::info!(config = %path.display(), "serving");
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut telling = tokio::time::interval(TELLING);
     let ended = loop {
         tokio::select! {
+            _ = telling.tick() => public.recordings.tell(),
             accepted = interceptor.accept() => match accepted {
                 Ok(accepted) => dispatch(accepted, &roster, &mut rates, &public, &cores),
                 Err(error) => break Err(error),
