@@ -9,9 +9,10 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::config::SecretSource;
@@ -26,8 +27,11 @@ const EXEC_TIMEOUT: Duration = Duration::from_secs(10);
 const FILE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long what a program printed is used again: starting it for every connection would cost more than the connection.
 const EXEC_FRESH: Duration = Duration::from_secs(60);
-/// How many programs' answers are kept: one a resource, and those of reloads before.
-const KEPT: usize = 256;
+/// How long a failure of a program's is the answer of every login: whoever connects again and again does not run it again and
+/// again.
+const EXEC_FAILED: Duration = Duration::from_secs(3);
+/// How soon after a refused secret was forgotten the next one can be.
+const EXEC_FORGET: Duration = Duration::from_secs(5);
 
 /// A secret's bytes: wiped on drop, never printed.
 #[derive(Clone)]
@@ -47,10 +51,10 @@ impl fmt::Debug for Secret {
 }
 
 /// No secret. Messages name the source, never its content.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     #[error("cannot read {}: {error}", path.display())]
-    File { path: PathBuf, error: io::Error },
+    File { path: PathBuf, error: Arc<io::Error> },
     #[error("{} is not a regular file", path.display())]
     NotAFile { path: PathBuf },
     #[error("the environment variable {0} is not set")]
@@ -70,7 +74,7 @@ pub(crate) enum SecretError {
 /// Fetches secrets; keeps for a while what programs print.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
-    printed: Mutex<HashMap<Vec<String>, (Instant, Secret)>>,
+    programs: Mutex<HashMap<Vec<String>, Arc<Program>>>,
 }
 
 impl Secrets {
@@ -90,43 +94,96 @@ impl Secrets {
                     Ok(Err(_)) | Err(_) => return Err(SecretError::TimeOut(name)),
                 }
             }
-            SecretSource::Exec(command) => {
-                if let Some(secret) = self.kept(command) {
-                    return Ok(secret);
-                }
-                let words = command.clone();
-                let ran = tokio::task::spawn_blocking(move || exec::run(&words, LIMIT, EXEC_TIMEOUT)).await;
-                let ran = ran.unwrap_or_else(|error| Err(error.to_string()));
-                ran.map_err(|reason| SecretError::Exec { source_name: name.clone(), reason })?
-            }
+            SecretSource::Exec(command) => return self.program(command).answer(command.clone(), name).await,
         };
-        let secret = check(bytes, name)?;
-        if let SecretSource::Exec(command) = source {
-            self.keep(command, &secret);
-        }
-        Ok(secret)
+        check(bytes, name)
     }
 
-    /// Forgets what `source` gave: a server refused it, so it may be old.
+    /// Forgets what `source` gave: a server did not take it, so it may be old.
     pub(crate) fn refused(&self, source: &SecretSource) {
         if let SecretSource::Exec(command) = source {
-            self.printed.lock().unwrap_or_else(PoisonError::into_inner).remove(command);
+            self.program(command).forget();
         }
     }
 
-    fn kept(&self, command: &[String]) -> Option<Secret> {
-        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        printed.retain(|_, (at, _)| at.elapsed() < EXEC_FRESH);
-        printed.get(command).map(|(_, secret)| secret.clone())
+    fn program(&self, command: &[String]) -> Arc<Program> {
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        // Secrets that are not used any more are not kept, and neither are programs of a configuration before.
+        programs.retain(|_, program| Arc::strong_count(program) > 1 || program.matters());
+        Arc::clone(programs.entry(command.to_vec()).or_default())
+    }
+}
+
+/// A program that prints a secret. It runs once at a time, whoever waits for it.
+#[derive(Debug)]
+struct Program {
+    turn: Arc<Semaphore>,
+    last: Mutex<Last>,
+}
+
+/// What it gave last, and when that was forgotten last.
+#[derive(Debug, Default)]
+struct Last {
+    answer: Option<(Instant, Result<Secret, SecretError>)>,
+    forgotten: Option<Instant>,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Program { turn: Arc::new(Semaphore::new(1)), last: Mutex::default() }
+    }
+}
+
+impl Program {
+    async fn answer(self: Arc<Self>, command: Vec<String>, name: String) -> Result<Secret, SecretError> {
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        let turn = turn.map_err(|_| SecretError::TimeOut(name.clone()))?;
+        if let Some(answer) = self.kept() {
+            return answer;
+        }
+        // A login that gives up does not end the turn: the program still runs.
+        let running = tokio::task::spawn_blocking(move || {
+            let ran = exec::run(&command, LIMIT, EXEC_TIMEOUT);
+            let answer = ran
+                .map_err(|reason| SecretError::Exec { source_name: name.clone(), reason })
+                .and_then(|bytes| check(bytes, name));
+            self.lock().answer = Some((Instant::now(), answer.clone()));
+            drop(turn);
+            answer
+        });
+        running.await.unwrap_or_else(|error| {
+            Err(SecretError::Exec { source_name: "the program".to_owned(), reason: error.to_string() })
+        })
     }
 
-    fn keep(&self, command: &[String], secret: &Secret) {
-        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
-        if printed.len() >= KEPT {
-            printed.clear();
-        }
-        printed.insert(command.to_vec(), (Instant::now(), secret.clone()));
+    fn lock(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn kept(&self) -> Option<Result<Secret, SecretError>> {
+        let mut last = self.lock();
+        if !last.answer.as_ref().is_some_and(is_fresh) {
+            last.answer = None;
+        }
+        last.answer.as_ref().map(|(_, answer)| answer.clone())
+    }
+
+    /// A server that always refuses cannot have the program run for every login.
+    fn forget(&self) {
+        let mut last = self.lock();
+        if last.forgotten.is_none_or(|at| at.elapsed() >= EXEC_FORGET) && matches!(last.answer, Some((_, Ok(_)))) {
+            *last = Last { answer: None, forgotten: Some(Instant::now()) };
+        }
+    }
+
+    fn matters(&self) -> bool {
+        let last = self.lock();
+        last.answer.as_ref().is_some_and(is_fresh) || last.forgotten.is_some_and(|at| at.elapsed() < EXEC_FORGET)
+    }
+}
+
+fn is_fresh((at, answer): &(Instant, Result<Secret, SecretError>)) -> bool {
+    at.elapsed() < if answer.is_ok() { EXEC_FRESH } else { EXEC_FAILED }
 }
 
 /// How messages call a source.
@@ -156,7 +213,7 @@ fn check(mut bytes: Zeroizing<Vec<u8>>, name: String) -> Result<Secret, SecretEr
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let error = |error| SecretError::File { path: path.to_owned(), error };
+    let error = |error| SecretError::File { path: path.to_owned(), error: Arc::new(error) };
     // A pipe that nobody writes would block the open.
     let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(error)?;
     if !file.metadata().map_err(error)?.is_file() {
@@ -226,6 +283,46 @@ mod tests {
         assert_eq!(fetch(&secrets, &source).unwrap().expose(), b"1");
         secrets.refused(&source);
         assert_eq!(fetch(&secrets, &source).unwrap().expose(), b"2");
+        // A server that refuses every time does not run it every time.
+        secrets.refused(&source);
+        assert_eq!(fetch(&secrets, &source).unwrap().expose(), b"2");
+    }
+
+    #[test]
+    fn a_program_runs_once_for_all_who_wait_and_its_failure_is_remembered() {
+        let secrets = Secrets::default();
+        let count = tempfile::NamedTempFile::new().unwrap();
+        let slow = |end: &str| shell(&format!("echo x >> {}; sleep 0.3; {end}", count.path().display()));
+        let runs = || std::fs::read_to_string(count.path()).unwrap().lines().count();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let all = |source: &SecretSource| {
+            runtime.block_on(async {
+                let (a, b, c) = tokio::join!(secrets.fetch(source), secrets.fetch(source), secrets.fetch(source));
+                [a, b, c].iter().filter(|given| given.is_ok()).count()
+            })
+        };
+        assert_eq!(all(&slow("echo secret")), 3);
+        assert_eq!(runs(), 1);
+        assert_eq!(all(&slow("exit 1")), 0);
+        assert_eq!(runs(), 2);
+        // Forgetting is for what a server refused.
+        secrets.refused(&slow("exit 1"));
+        assert!(fetch(&secrets, &slow("exit 1")).is_err());
+        assert_eq!(runs(), 2);
+    }
+
+    #[test]
+    fn a_login_that_gives_up_does_not_start_the_program_twice() {
+        let secrets = Secrets::default();
+        let count = tempfile::NamedTempFile::new().unwrap();
+        let source = shell(&format!("echo x >> {0}; sleep 0.5; echo secret", count.path().display()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let hasty = tokio::time::timeout(Duration::from_millis(100), secrets.fetch(&source));
+            assert!(hasty.await.is_err());
+            assert_eq!(secrets.fetch(&source).await.unwrap().expose(), b"secret");
+        });
+        assert_eq!(std::fs::read_to_string(count.path()).unwrap().lines().count(), 1);
     }
 
     #[test]
