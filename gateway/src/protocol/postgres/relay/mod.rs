@@ -21,12 +21,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 use self::errors::Candour;
 use self::message::Malformed;
 use self::queue::{MAX_OWED, Portal, Queue, Statement};
-use self::side::{CHUNK, Side};
+use self::side::{CHUNK, FAREWELL, Side};
 use super::catalog::{AskError, Known, Using, search_path};
 use super::established::{BackendKind, Established};
 use crate::access::Name;
@@ -43,9 +43,6 @@ const MAX_OUTPUT: usize = 512 * 1024;
 /// How long the outcome of a command waits to be written together with the next command, so that a busy session writes
 /// its recording once a command.
 const LINGER: Duration = Duration::from_millis(50);
-
-/// How long a client has to take the last thing that is said to it.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What a turn of the relay brought.
 enum Turn {
@@ -233,7 +230,7 @@ impl Relay {
             }
             if self.terminated {
                 // The server closes at once: whether it took the goodbye makes no difference.
-                let _ = self.server.drain().await;
+                self.server.farewell().await;
                 return Ok(());
             }
             match self.exchange().await? {
@@ -324,7 +321,7 @@ impl Relay {
         if self.client.passing == 0 && self.server.passing == 0 {
             self.client.output.extend_from_slice(&last);
         }
-        let _ = tokio::time::timeout(FAREWELL, self.client.shut()).await;
+        let _ = timeout(FAREWELL, self.client.shut()).await;
         self.session.guard.close();
     }
 
