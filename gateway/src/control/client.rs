@@ -37,6 +37,7 @@ pub fn status(socket: &Path) -> Result<Status, AskError> {
     let unreachable = |cause| AskError::Unreachable { socket: socket.to_owned(), cause };
     let mut stream = UnixStream::connect(socket).map_err(unreachable)?;
     stream.set_read_timeout(Some(ANSWER)).map_err(unreachable)?;
+    stream.set_write_timeout(Some(ANSWER)).map_err(unreachable)?;
     // HTTP/1.0: the answer ends where the connection does.
     stream.write_all(b"GET /status HTTP/1.0\r\n\r\n").map_err(unreachable)?;
     let mut answer = Vec::new();
