@@ -53,6 +53,8 @@ impl<K: Eq + Hash> Limiter<K> {
 pub enum Kind {
     /// A connection was closed before it was a session.
     Closed,
+    /// A connection to a resource did not become a session.
+    Unbegun,
     /// A connection is not permitted, or leads nowhere.
     Unconnected,
     /// A command was refused.
@@ -83,6 +85,7 @@ fn tell(left_out: Vec<((Name, Kind), u64)>) {
     for ((workload, kind), more) in left_out {
         let kind = match kind {
             Kind::Closed => "connections that were closed",
+            Kind::Unbegun => "start-ups that ended",
             Kind::Unconnected => "connections that were not made",
             Kind::Refused => "commands that were refused",
             Kind::Ended => "sessions that ended",

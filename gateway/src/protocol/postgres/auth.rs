@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::failure::Failure;
 use super::reply::{Fatal, sqlstate};
-use super::scram::{self, ClientBinding, ClientFirst, KeyCache, ScramError, ServerSignature};
+use super::scram::{self, ClientBinding, ClientFirst, Derived, KeyCache, ScramError, ServerSignature};
 use super::server_error::ServerError;
 use super::upstream::{Channel, Upstream};
 use super::wire::Frame;
@@ -16,6 +16,9 @@ use crate::secret::{Secret, Secrets};
 
 /// No message of a login is longer: PostgreSQL allows tokens of 64 KiB, libpq errors of 30,000 bytes.
 pub(super) const MESSAGE_LIMIT: usize = 80 * 1024;
+
+/// The longest login has four messages; the rest is for notices.
+const MESSAGES: usize = 64;
 
 /// What an Authentication message asks for. (PostgreSQL documentation, 55.7.)
 #[derive(Debug, PartialEq, Eq)]
@@ -72,8 +75,8 @@ enum Step {
     PasswordSent,
     /// SCRAM's first message is sent.
     ScramFirst(ClientFirst),
-    /// SCRAM's last message is sent: the server has to prove itself.
-    ScramFinal(ServerSignature),
+    /// SCRAM's last message is sent: the server has to prove itself. Then the keys are worth keeping.
+    ScramFinal(ServerSignature, Derived),
     /// It did.
     ScramVerified,
 }
@@ -90,7 +93,7 @@ impl Login<'_> {
     /// Answers the server until it says AuthenticationOk.
     pub(super) async fn run(&self, upstream: &mut Upstream) -> Result<(), Failure> {
         let mut step = Step::Start;
-        loop {
+        for _ in 0..MESSAGES {
             let frame = upstream.wire.frame(MESSAGE_LIMIT).await;
             let frame = frame.map_err(|error| Failure::server(&self.resource.name, &error))?;
             match frame.tag {
@@ -98,12 +101,13 @@ impl Login<'_> {
                     Some(next) => step = next,
                     None => return Ok(()),
                 },
-                b'E' => return Err(self.refused(&frame)),
+                b'E' => return Err(self.refused(&step, &frame)),
                 // A notice before the login may name the role. NegotiateProtocolVersion: it speaks 3.0, which has the same messages.
                 b'N' | b'v' => {}
                 other => return Err(self.broken(format!("message {other:#04x} during the login"))),
             }
         }
+        Err(self.broken(format!("more than {MESSAGES} messages before it lets the gateway in")))
     }
 
     /// The next step, `None` when the server is content.
@@ -111,7 +115,7 @@ impl Login<'_> {
         let demand = Demand::parse(frame.body()).ok_or_else(|| self.broken("a malformed authentication request"))?;
         let next = match (step, demand) {
             (Step::Start | Step::PasswordSent | Step::ScramVerified, Demand::Ok) => return Ok(None),
-            (Step::ScramFirst(_) | Step::ScramFinal(_), Demand::Ok) => {
+            (Step::ScramFirst(_) | Step::ScramFinal(..), Demand::Ok) => {
                 return Err(self.broken("it lets the gateway in without having proved that it knows the password"));
             }
             (Step::Start, Demand::Cleartext) => {
@@ -139,16 +143,19 @@ impl Login<'_> {
             }
             (Step::ScramFirst(first), Demand::SaslContinue(message)) => {
                 let challenge = first.challenge(message).map_err(|error| self.scram(error))?;
+                self.allow_iterations(&upstream.channel, challenge.iterations.get())?;
                 let password = self.password().await?;
                 let keys = self.keys.keys(password.expose(), &challenge.salt, challenge.iterations).await;
-                let (message, signature) = challenge.answer(&keys.map_err(|error| self.scram(error))?);
+                let keys = keys.map_err(|error| self.scram(error))?;
+                let (message, signature) = challenge.answer(&keys);
                 let mut out = BytesMut::new();
                 frontend::sasl_response(message.as_bytes(), &mut out).map_err(|error| self.broken(error))?;
                 self.send(upstream, &out).await?;
-                Step::ScramFinal(signature)
+                Step::ScramFinal(signature, keys)
             }
-            (Step::ScramFinal(signature), Demand::SaslFinal(message)) => {
+            (Step::ScramFinal(signature, keys), Demand::SaslFinal(message)) => {
                 signature.verify(message).map_err(|error| self.scram(error))?;
+                self.keys.keep(keys);
                 Step::ScramVerified
             }
             (Step::Start, Demand::Gss) => return Err(self.unsupported("GSSAPI or SSPI")),
@@ -197,6 +204,15 @@ impl Login<'_> {
         )))
     }
 
+    /// Whether what SCRAM shows of the password may be shown to whoever is behind this channel: with few iterations it can be
+    /// guessed from.
+    fn allow_iterations(&self, channel: &Channel, iterations: u32) -> Result<(), Failure> {
+        if iterations >= scram::MIN_ITERATIONS || channel.is_verified() || self.credentials.allow_cleartext {
+            return Ok(());
+        }
+        Err(self.scram(ScramError::FewIterations(iterations)))
+    }
+
     async fn send_password(&self, upstream: &mut Upstream, password: &[u8]) -> Result<(), Failure> {
         let mut out = BytesMut::with_capacity(password.len().saturating_add(16));
         let encoded = frontend::password_message(password, &mut out);
@@ -213,9 +229,12 @@ impl Login<'_> {
         sent.map_err(|error| Failure::server(&self.resource.name, &error.into()))
     }
 
-    fn refused(&self, frame: &Frame) -> Failure {
+    fn refused(&self, step: &Step, frame: &Frame) -> Failure {
         let error = ServerError::parse(frame.body());
-        if error.is_authentication()
+        // Any other error says nothing of the password, and what a workload asks for can bring one about.
+        let tried = matches!(step, Step::PasswordSent | Step::ScramFinal(..));
+        if tried
+            && error.code() == sqlstate::INVALID_PASSWORD
             && let Some(source) = &self.credentials.password
         {
             self.secrets.refused(source);

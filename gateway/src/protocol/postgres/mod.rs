@@ -25,7 +25,9 @@ use bytes::BytesMut;
 use tokio::net::TcpStream;
 
 use super::{Services, Unserved};
-use crate::config::Resource;
+use crate::config::{Resource, UNLISTED};
+use crate::log;
+use crate::record::text::printable;
 use crate::session::Session;
 use crate::tls::{PresentError, Shown, ShownCertificate};
 use failure::{Failure, Tell};
@@ -121,8 +123,13 @@ pub(super) async fn refuse(
     wire.close(&last).await;
 }
 
-/// Ends a session that was never established.
+/// Ends a session that was never established, and says why to whoever is to know.
 async fn end(client: Option<Wire>, mut session: Session, failure: Failure) {
+    let (workload, reason) = (&session.workload.name, printable(&failure.log));
+    if log::may_say(workload, log::Kind::Unbegun) {
+        let resource = session.resource.as_ref().map_or(UNLISTED, |resource| &resource.name);
+        tracing::warn!(session = %session.id, %workload, resource, %reason, "the start-up ended");
+    }
     session.guard.note(&format!("the start-up ended: {}", failure.log.escape_debug()));
     if let Some(client) = client {
         let mut last = BytesMut::new();

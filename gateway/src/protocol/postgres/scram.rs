@@ -3,25 +3,30 @@
 //! A client has to run PBKDF2 for every login. The gateway logs in with the same password again and again, and the
 //! server's salt stays the same: the keys that PBKDF2 yields are kept, and a login costs four HMACs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac, pbkdf2};
+use tokio::sync::Semaphore;
 use zeroize::{Zeroize, Zeroizing};
 
 pub(super) const SHA_256: &str = "SCRAM-SHA-256";
 pub(super) const SHA_256_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 /// More would let a server, or who claims to be it, occupy a core. PostgreSQL's default is 4096.
-const MAX_ITERATIONS: u32 = 1_000_000;
+const MAX_ITERATIONS: u32 = 200_000;
+/// With fewer, whoever claims to be the server could soon have guessed a password from what the gateway answers.
+pub(super) const MIN_ITERATIONS: u32 = 4096;
 /// What the gateway asks of workloads, as PostgreSQL does.
 const ITERATIONS: u32 = 4096;
-/// Key pairs that are kept: one a resource, and a few after changes of password.
+/// Passwords whose keys are kept: one a resource, and a few after changes of password.
 const KEPT: usize = 1024;
+/// Keys of one password: one a salt, as the replicas of a cluster or several roles may have.
+const KEPT_A_PASSWORD: usize = 4;
 const MAX_SALT: usize = 1024;
 
 /// What is wrong with an exchange. Never holds a key or a password.
@@ -31,8 +36,12 @@ pub(crate) enum ScramError {
     Malformed,
     #[error("the SCRAM nonce does not continue ours")]
     Nonce,
-    #[error("the SCRAM iteration count is more than 1000000")]
-    Iterations,
+    #[error("the server asks for {0} SCRAM iterations, and the gateway computes {MAX_ITERATIONS} at most")]
+    Iterations(u32),
+    #[error(
+        "the server asks for {0} SCRAM iterations, fewer than {MIN_ITERATIONS}, over a channel that is not verified"
+    )]
+    FewIterations(u32),
     #[error("the server reports that SCRAM failed")]
     Rejected,
     #[error("the server's SCRAM signature is wrong: it does not know the password")]
@@ -104,7 +113,28 @@ pub(crate) struct KeyCache {
     secret: Zeroizing<[u8; 32]>,
     /// The salt of the exchanges in which the gateway is the server.
     salt: [u8; 16],
-    kept: Mutex<HashMap<[u8; 32], Keys>>,
+    kept: Mutex<HashMap<Hash, VecDeque<(Hash, Keys)>>>,
+    /// Derivations take half of the cores at most: the others' sessions go on.
+    deriving: Arc<Semaphore>,
+}
+
+/// A keyed hash.
+type Hash = [u8; 32];
+
+/// Keys, and where they are to be kept.
+pub(super) struct Derived {
+    keys: Keys,
+    password: Hash,
+    /// With salt and iterations.
+    index: Hash,
+}
+
+impl std::ops::Deref for Derived {
+    type Target = Keys;
+
+    fn deref(&self) -> &Keys {
+        &self.keys
+    }
 }
 
 impl std::fmt::Debug for KeyCache {
@@ -118,30 +148,57 @@ impl KeyCache {
         let (mut secret, mut salt) = (Zeroizing::new([0; 32]), [0; 16]);
         let random = SystemRandom::new();
         random.fill(&mut *secret).and_then(|()| random.fill(&mut salt)).map_err(|_| ScramError::NoRandomness)?;
-        Ok(KeyCache { secret, salt, kept: Mutex::default() })
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let deriving = Arc::new(Semaphore::new((cores / 2).max(1)));
+        Ok(KeyCache { secret, salt, kept: Mutex::default(), deriving })
     }
 
-    fn index(&self, password: &[u8], salt: &[u8], iterations: NonZeroU32) -> [u8; 32] {
-        let length = |part: &[u8]| (part.len() as u64).to_be_bytes();
-        let parts: [&[u8]; 5] = [&length(password), password, &length(salt), salt, &iterations.get().to_be_bytes()];
-        mac(&*self.secret, &parts)
+    fn kept(&self) -> MutexGuard<'_, HashMap<Hash, VecDeque<(Hash, Keys)>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The keys, derived on a thread of its own where they are not kept.
-    pub(super) async fn keys(&self, password: &[u8], salt: &[u8], iterations: NonZeroU32) -> Result<Keys, ScramError> {
-        let index = self.index(password, salt, iterations);
-        if let Some(keys) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&index) {
-            return Ok(keys.clone());
+    pub(super) async fn keys(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+        iterations: NonZeroU32,
+    ) -> Result<Derived, ScramError> {
+        let length = |part: &[u8]| (part.len() as u64).to_be_bytes();
+        let parts: [&[u8]; 5] = [&length(password), password, &length(salt), salt, &iterations.get().to_be_bytes()];
+        let index = mac(&*self.secret, &parts);
+        let hash = mac(&*self.secret, &[password]);
+        let found = self.kept().get(&hash).and_then(|all| all.iter().find(|(at, _)| *at == index).cloned());
+        if let Some((_, keys)) = found {
+            return Ok(Derived { keys, password: hash, index });
         }
+        let permit = Arc::clone(&self.deriving).acquire_owned().await.map_err(|_| ScramError::Malformed)?;
         let (password, salt) = (Zeroizing::new(password.to_vec()), salt.to_vec());
-        let derive = move || Keys::derive(&password, &salt, iterations);
+        let derive = move || {
+            let keys = Keys::derive(&password, &salt, iterations);
+            drop(permit);
+            keys
+        };
         let keys = tokio::task::spawn_blocking(derive).await.map_err(|_| ScramError::Malformed)?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
+        Ok(Derived { keys, password: hash, index })
+    }
+
+    /// Keeps keys for the next login. Only those of an exchange in which the other side has proved itself: a server that makes up
+    /// salts would have the others' thrown out.
+    pub(super) fn keep(&self, derived: Derived) {
+        let Derived { keys, password, index } = derived;
+        let mut kept = self.kept();
+        if kept.len() >= KEPT && !kept.contains_key(&password) {
             kept.clear();
         }
-        kept.insert(index, keys.clone());
-        Ok(keys)
+        let all = kept.entry(password).or_default();
+        if all.iter().any(|(at, _)| *at == index) {
+            return;
+        }
+        if all.len() >= KEPT_A_PASSWORD {
+            all.pop_front();
+        }
+        all.push_back((index, keys));
     }
 }
 
@@ -220,7 +277,7 @@ impl ClientFirst {
         }
         let iterations: NonZeroU32 = iterations.parse().map_err(|_| ScramError::Malformed)?;
         if iterations.get() > MAX_ITERATIONS {
-            return Err(ScramError::Iterations);
+            return Err(ScramError::Iterations(iterations.get()));
         }
         Ok(Challenge { first: self, message, nonce, salt, iterations })
     }
@@ -311,7 +368,10 @@ impl ServerFirst {
             return Err(ScramError::Malformed);
         }
         let iterations = NonZeroU32::new(ITERATIONS).ok_or(ScramError::Malformed)?;
-        let keys = cache.keys(password, &cache.salt, iterations).await?;
+        let derived = cache.keys(password, &cache.salt, iterations).await?;
+        let keys = derived.keys.clone();
+        // The salt is the gateway's own.
+        cache.keep(derived);
         let nonce = format!("{client_nonce}{}", nonce()?);
         let message = format!("r={nonce},s={},i={iterations}", STANDARD.encode(cache.salt));
         Ok(ServerFirst { keys, binding, client_bare: bare.to_owned(), message, nonce })
@@ -394,7 +454,8 @@ mod tests {
         assert_eq!(challenge("r=abcdef,s=AAAA,i=4096"), Ok(()));
         assert_eq!(challenge("r=abc,s=AAAA,i=4096"), Err(ScramError::Nonce));
         assert_eq!(challenge("r=xbcdef,s=AAAA,i=4096"), Err(ScramError::Nonce));
-        assert_eq!(challenge("r=abcdef,s=AAAA,i=1000001"), Err(ScramError::Iterations));
+        assert_eq!(challenge("r=abcdef,s=AAAA,i=200000"), Ok(()));
+        assert_eq!(challenge("r=abcdef,s=AAAA,i=200001"), Err(ScramError::Iterations(200_001)));
         for bad in
             ["r=abcdef,s=AAAA,i=0", "r=abcdef,s=,i=1", "r=abcdef,s=!,i=1", "r=abcdef,s=AAAA,i=+1", "r=abcdef", "m=x"]
         {
@@ -440,13 +501,40 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_kept_by_password_salt_and_iterations() {
+    fn keys_are_kept_by_password_salt_and_iterations_once_the_server_has_proved_itself() {
         let cache = KeyCache::new().unwrap();
         let one = NonZeroU32::MIN;
-        let first = run(cache.keys(b"p", b"salt", one)).unwrap();
-        assert_eq!(*run(cache.keys(b"p", b"salt", one)).unwrap().client, *first.client);
-        assert_ne!(*run(cache.keys(b"q", b"salt", one)).unwrap().client, *first.client);
-        assert_ne!(*run(cache.keys(b"p", b"tlas", one)).unwrap().client, *first.client);
-        assert_eq!(cache.kept.lock().unwrap().len(), 3);
+        let derive = |password: &[u8], salt: &[u8]| run(cache.keys(password, salt, one)).unwrap();
+        let count = || cache.kept().values().map(VecDeque::len).sum::<usize>();
+        let first = derive(b"p", b"salt");
+        assert_eq!(count(), 0);
+        let client = first.client.clone();
+        cache.keep(first);
+        cache.keep(derive(b"p", b"salt"));
+        assert_eq!((count(), &*derive(b"p", b"salt").client), (1, &*client));
+        assert_ne!(*derive(b"q", b"salt").client, *client);
+        assert_ne!(*derive(b"p", b"tlas").client, *client);
+        cache.keep(derive(b"q", b"salt"));
+        // New salts for ever: they push out that password's own, and nobody else's.
+        for salt in 0..100u8 {
+            cache.keep(derive(b"p", &[salt]));
+        }
+        assert_eq!(count(), KEPT_A_PASSWORD + 1);
+    }
+
+    #[test]
+    fn derivations_leave_cores_to_the_others() {
+        let cache = KeyCache::new().unwrap();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        assert_eq!(cache.deriving.available_permits(), (cores / 2).max(1));
+        let permits = u32::try_from(cache.deriving.available_permits()).unwrap();
+        let taken = run(Arc::clone(&cache.deriving).acquire_many_owned(permits)).unwrap();
+        let waits = run(async {
+            let mut keys = std::pin::pin!(cache.keys(b"p", b"salt", NonZeroU32::MIN));
+            std::future::poll_fn(|cx| std::task::Poll::Ready(keys.as_mut().poll(cx).is_pending())).await
+        });
+        assert!(waits);
+        drop(taken);
+        assert!(run(cache.keys(b"p", b"salt", NonZeroU32::MIN)).is_ok());
     }
 }

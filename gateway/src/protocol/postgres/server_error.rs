@@ -33,7 +33,7 @@ impl ServerError {
     }
 
     /// Class 28: the role or its password.
-    pub(super) fn is_authentication(&self) -> bool {
+    fn is_authentication(&self) -> bool {
         self.code().starts_with("28")
     }
 
