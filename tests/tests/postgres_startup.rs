@@ -410,6 +410,35 @@ fn policy_decides_before_the_server_hears_of_it() -> Result<()> {
 }
 
 #[test]
+fn a_password_that_nobody_asked_for_ends_the_session_as_on_the_server_and_is_not_stored() -> Result<()> {
+    let netns = Netns::new("unasked")?;
+    let server = server(&netns, Auth::Trust, true)?;
+    let door = Door::open(&server, &Options::default())?;
+    let unasked = |mut client: Raw, at_once: bool| {
+        let password = b"p\0\0\0\x0chunter2\0";
+        let mut packet = startup(0x0003_0000, &[("user", server.role()), ("database", "appdb")]);
+        if at_once {
+            packet.extend(password);
+        }
+        client.write_all(&packet)?;
+        let said = client.until_ready()?;
+        assert!(said.ready, "{}", said.error);
+        if !at_once {
+            client.write_all(password)?;
+        }
+        Ok::<_, anyhow::Error>(String::from_utf8_lossy(&client.rest()?).into_owned())
+    };
+    for at_once in [false, true] {
+        let direct = unasked(Raw::connect_to((server.v4(), server.port()))?, at_once)?;
+        let through = unasked(Raw::connect(door.port())?, at_once)?;
+        assert!(direct.contains("FATAL") && direct.contains("08P01"), "{direct}");
+        assert!(through.contains("FATAL") && through.contains("08P01"), "{through}");
+    }
+    assert!(!door.recorded()?.windows(7).any(|bytes| bytes == b"hunter2"));
+    Ok(())
+}
+
+#[test]
 fn no_recording_holds_a_credential() -> Result<()> {
     let netns = Netns::new("secret")?;
     let server = server(&netns, Auth::Cleartext, true)?;

@@ -74,14 +74,23 @@ impl Door {
 
     /// With what another has left.
     pub(crate) fn open_in(folder: TempDir, server: &Postgres, options: &Options) -> Result<Self> {
+        let verified = format!("{{ mode = \"verify-full\", ca = \"{}\" }}", server.ca_file().display());
+        let tls = if options.tls.is_empty() { &verified } else { &options.tls };
+        let address = SocketAddr::new(server.v4().into(), server.port());
+        Self::start(folder, address, tls, (server.role(), server.password()), options)
+    }
+
+    /// To whatever answers at `address`.
+    pub(crate) fn to(address: SocketAddr, tls: &str, login: (&str, &str), options: &Options) -> Result<Self> {
+        Self::start(tempfile::tempdir()?, address, tls, login, options)
+    }
+
+    fn start(folder: TempDir, address: SocketAddr, tls: &str, login: (&str, &str), options: &Options) -> Result<Self> {
+        let (role, password) = login;
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("policies"))?;
         fs::write(at("policies/all.cedar"), &options.policy)?;
-        fs::write(at("password"), server.password())?;
-        let tls = match options.tls.as_str() {
-            "" => format!("{{ mode = \"verify-full\", ca = \"{}\" }}", server.ca_file().display()),
-            tls => tls.to_owned(),
-        };
+        fs::write(at("password"), password)?;
         let mut credentials = String::new();
         if options.credentials {
             let mut more = options.more_credentials.clone();
@@ -90,19 +99,16 @@ impl Door {
                 more.push_str(&format!(", client_password = {{ file = \"{}\" }}", at("client_password").display()));
             }
             credentials = format!(
-                "credentials = {{ username = \"{}\", password = {{ file = \"{}\" }}{more} }}\n",
-                server.role(),
+                "credentials = {{ username = \"{role}\", password = {{ file = \"{}\" }}{more} }}\n",
                 at("password").display()
             );
         }
         let text = format!(
             "state_dir = \"{}\"\npolicies = \"{}\"\n\
              [workloads.job]\nmatch = {{ cgroup = \"/job\" }}\n\
-             [resources.orders]\nprotocol = \"postgres\"\naddress = \"{}:{}\"\ntls = {tls}\n{credentials}{}",
+             [resources.orders]\nprotocol = \"postgres\"\naddress = \"{address}\"\ntls = {tls}\n{credentials}{}",
             at("state").display(),
             at("policies").display(),
-            server.v4(),
-            server.port(),
             options.more,
         );
         fs::write(at("gateway.toml"), text)?;
@@ -115,7 +121,7 @@ impl Door {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
-        let upstream: Arc<[SocketAddr]> = [SocketAddr::new(server.v4().into(), server.port())].into();
+        let upstream: Arc<[SocketAddr]> = [address].into();
         let (stop, stopped) = oneshot::channel();
         let shared = services.clone();
         let thread = std::thread::spawn(move || {
