@@ -17,7 +17,7 @@ use gateway_ebpf::{
 };
 
 use crate::maps::{DESTINATIONS, HEARTBEAT, LISTENERS, RELEASED, label_state, settings, socket as storage};
-use crate::report::{Who, caller, report};
+use crate::report::{Who, caller, count, report, urgent};
 use crate::{datagram, label};
 
 /// Whether the kernel has bpf_set_retval; set at load. The verifier drops the branch that cannot run.
@@ -205,7 +205,7 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
         }
         // SAFETY: as above.
         unsafe { (*stored).kind = socket::OPEN };
-        report(Reason::GatewayDownOpen, label, who, call.to, call.protocol);
+        urgent(Reason::GatewayDownOpen, label, who, call.to, call.protocol);
         return Way::Leave;
     }
     // SAFETY: read at once; an entry that is removed meanwhile leads to a port where nobody listens.
@@ -225,7 +225,7 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
         return refused(Reason::ConnectionCap, label, who, call);
     }
     let Some((address, port)) = pick(listener, call) else {
-        return refused(Reason::NoListener, label, who, call);
+        return no_listener(label, who, call);
     };
     if call.device != 0 && !unbind_device(ctx) {
         return refused(Reason::Device, label, who, call);
@@ -254,6 +254,13 @@ fn refused(reason: Reason, label: u32, who: Who, call: &Call) -> Way {
     Way::Refuse
 }
 
+/// Refused, and userspace is to listen there.
+#[inline(always)]
+fn no_listener(label: u32, who: Who, call: &Call) -> Way {
+    urgent(Reason::NoListener, label, who, call.to, call.protocol);
+    Way::Refuse
+}
+
 #[inline(always)]
 fn mapped(to: &Endpoint) -> bool {
     to.address[0] == 0 && to.address[1] == 0 && to.address[2] == MAPPED
@@ -276,7 +283,7 @@ fn unspecified(to: &Endpoint) -> bool {
 
 /// Whether the daemon has not said for too long that it lives.
 #[inline(always)]
-fn stale() -> bool {
+pub(crate) fn stale() -> bool {
     let Some(beat) = HEARTBEAT.get(0) else { return true };
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };

@@ -4,12 +4,12 @@
 use aya_ebpf::helpers::generated::bpf_get_current_task;
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use gateway_ebpf::NO_LABEL;
+use gateway_ebpf::{Endpoint, NO_LABEL, Reason};
 
 use crate::kernel::{offset, read};
 use crate::label;
 use crate::maps::{LISTENERS, settings};
-use crate::report::{arrived, caller};
+use crate::report::{caller, urgent};
 
 offset!(OFF_TASK_NSPROXY, "task_struct.nsproxy");
 offset!(OFF_NSPROXY_NET, "nsproxy.net_ns");
@@ -26,7 +26,7 @@ pub(crate) fn process_exec(_ctx: RawTracePointContext) -> i32 {
     let netns = current_netns().unwrap_or(0);
     // SAFETY: only whether it is there.
     if unsafe { LISTENERS.get(&netns) }.is_none() {
-        arrived(label, caller(cgroup, netns));
+        urgent(Reason::Arrived, label, caller(cgroup, netns), Endpoint::default(), 0);
     }
     0
 }

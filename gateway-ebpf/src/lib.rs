@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "`Plain` promises a memory layout, which only an unsafe trait can")]
 
 /// The version of everything in this file; part of the pins' path.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// Types that are nothing but initialised bytes, all of whose bit patterns are valid.
 ///
@@ -58,8 +58,10 @@ pub mod map {
     pub const COUNTERS: &str = "COUNTERS";
     /// Array of one `u64`: how many labels of new cgroups could not be stored.
     pub const LOST: &str = "LOST";
-    /// Ring buffer of [`Event`](super::Event).
+    /// Ring buffer of [`Event`](super::Event): what only informs. Any workload can fill it.
     pub const EVENTS: &str = "EVENTS";
+    /// Ring buffer of [`Event`](super::Event): what something depends on. Every label has a share of it.
+    pub const URGENT: &str = "URGENT";
 }
 
 /// The label of an unlabelled cgroup or user.
@@ -83,6 +85,12 @@ pub const ENDPOINTS_MAX: u32 = 16_384;
 pub const ORIGINS_MAX: u32 = 262_144;
 /// Size of the ring buffer of events in bytes.
 pub const EVENTS_BYTES: u32 = 1 << 20;
+/// Size of the ring buffer of urgent events in bytes.
+pub const URGENT_BYTES: u32 = 1 << 22;
+/// How many urgent events a label may have in [`URGENT_WINDOW`].
+pub const URGENT_SHARE: u64 = 256;
+/// In ns; while the gateway does not take them, a label's share is not renewed.
+pub const URGENT_WINDOW: u64 = 100_000_000;
 
 /// States of the pattern automaton: two halves, of which [`Settings::pattern_start`] picks one.
 pub const PATTERN_STATES: u32 = 2 * PATTERN_HALF;
@@ -157,8 +165,12 @@ pub struct LabelState {
     pub removed: u64,
     /// How many cgroups the kernel side remembers for it. Signed: an entry's label can change after it was counted.
     pub cgroups: i64,
+    /// When its share of the urgent events began to be counted, CLOCK_MONOTONIC in ns.
+    pub urgent_since: u64,
+    /// How many urgent events there have been since.
+    pub urgent: u64,
 }
-plain!(LabelState, 24);
+plain!(LabelState, 40);
 
 /// Where connections of a network namespace are redirected to.
 #[repr(C)]

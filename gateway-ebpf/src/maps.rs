@@ -36,6 +36,8 @@ pub(crate) static COUNTERS: PerCpuArray<u64, { shared::Reason::COUNT as usize }>
 #[btf_map]
 pub(crate) static LOST: Array<u64, 1> = Array::new();
 #[btf_map]
+pub(crate) static URGENT: RingBuf<(), { shared::URGENT_BYTES as usize }> = RingBuf::new();
+#[btf_map]
 pub(crate) static EVENTS: RingBuf<(), { shared::EVENTS_BYTES as usize }> = RingBuf::new();
 
 /// The node's settings; none until userspace has written them would read as zeros: closed, everything captured.

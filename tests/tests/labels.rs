@@ -172,12 +172,46 @@ fn a_namespace_has_more_connections_than_it_has_ports() -> Result<()> {
     Ok(())
 }
 
+/// What a Python program says that is given `arguments`.
+fn python(place: &Place, script: &str, arguments: &[&str]) -> Result<String> {
+    run(place.command("/usr/bin/python3").args(["-c", script]).args(arguments))?.success()
+}
+
+#[test]
+fn what_one_workload_is_refused_does_not_hide_what_another_did_while_nobody_watched() -> Result<()> {
+    let far = Netns::new("far")?;
+    let _keeper = keeper(&far, 7720, 1)?;
+    let (loud, quiet) = (Cgroup::new("loud")?, Cgroup::new("quiet")?);
+    let workloads = format!("{}{}", Setup::workload("loud", loud.name()), Setup::workload("quiet", quiet.name()));
+    let open = Setup { intercept: "on_gateway_down = \"open\"".to_owned(), ..unlisted(&workloads) };
+    let mut sluice = Sluice::start(&open, None)?;
+    sluice.kill();
+    // More events than there is room for, of both kinds.
+    let script = "import socket, sys\n\
+                  s = socket.socket(type=socket.SOCK_DGRAM)\n\
+                  for _ in range(30000):\n    \
+                      try:\n        s.sendto(b'x', ('192.0.2.1', 9))\n    \
+                      except OSError:\n        pass\n\
+                  for _ in range(1000):\n    socket.socket().connect((sys.argv[1], 7720))\n";
+    let direct = || hold(&Place::here().cgroup(&loud), &far, 7720, 1, 1).is_ok_and(|served| served == 1);
+    ensure!(eventually(Duration::from_secs(10), direct), "the heartbeat is not stale");
+    python(&Place::here().cgroup(&loud), script, &[&far.v4()?.to_string()])?;
+    assert_eq!(hold(&Place::here().cgroup(&quiet), &far, 7720, 1, 1)?, 1);
+    sluice.run()?;
+    let said = |workload: &str| {
+        sluice.log().lines().filter(|line| line.contains("connected directly") && line.contains(workload)).count()
+    };
+    ensure!(eventually(Duration::from_secs(5), || said("quiet") == 1), "{}", sluice.log());
+    ensure!(said("loud") >= 100, "{} of the loud one's are told", said("loud"));
+    Ok(())
+}
+
 #[test]
 fn programs_that_somebody_else_detaches_are_noticed() -> Result<()> {
     let (_netns, server) = database()?;
     let job = Cgroup::new("job")?;
     let sluice = Sluice::start(&setup(&Setup::workload("job", job.name()), &server), &server)?;
-    let link = sluice.pin_dir().join("v1/links/getpeername6");
+    let link = sluice.pin_dir().join("v2/links/getpeername6");
     run(Command::new("bpftool").args(["link", "detach", "pinned"]).arg(&link))?.success()?;
     let noticed = || sluice.log().contains("programs have been detached by somebody else");
     ensure!(eventually(Duration::from_secs(10), noticed), "{}", sluice.log());

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -146,7 +145,7 @@ impl Layer {
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         loop {
             let readable = {
-                let mut fds = [PollFd::new(self.maps.events.as_fd(), PollFlags::POLLIN)];
+                let mut fds = self.maps.readable().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
                 poll(&mut fds, PollTimeout::from(TICK))
             };
             if let Err(error) = readable

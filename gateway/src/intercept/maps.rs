@@ -1,10 +1,12 @@
 //! The kernel side's maps, by the types that both sides share.
 
+use std::os::fd::{AsFd as _, BorrowedFd};
+
 use aya::maps::{Array, HashMap, Map, MapData, MapError, MapType, PerCpuArray, RingBuf};
 use aya::{Ebpf, Pod};
 use gateway_ebpf::{
     CGROUPS_MAX, Cgroup, ENDPOINTS_MAX, EVENTS_BYTES, Endpoint, Event, LABELS_MAX, LISTENERS_MAX, LabelState, Listener,
-    ORIGINS_MAX, Origin, PATTERN_STATES, PatternState, Plain, Reason, Settings, Socket, Tuple, map,
+    ORIGINS_MAX, Origin, PATTERN_STATES, PatternState, Plain, Reason, Settings, Socket, Tuple, URGENT_BYTES, map,
 };
 
 /// A shared type as a key or value of a map.
@@ -30,7 +32,7 @@ const fn shape<K, V>(name: &'static str, kind: MapType, entries: u32) -> Shape {
 }
 
 /// Every pinned map.
-pub(super) const SHAPES: [Shape; 15] = [
+pub(super) const SHAPES: [Shape; 16] = [
     shape::<u32, Settings>(map::SETTINGS, MapType::Array, 1),
     shape::<u32, u64>(map::HEARTBEAT, MapType::Array, 1),
     shape::<u64, Cgroup>(map::CGROUPS, MapType::Hash, CGROUPS_MAX),
@@ -46,6 +48,7 @@ pub(super) const SHAPES: [Shape; 15] = [
     shape::<u32, u64>(map::COUNTERS, MapType::PerCpuArray, Reason::COUNT),
     shape::<u32, u64>(map::LOST, MapType::Array, 1),
     shape::<(), ()>(map::EVENTS, MapType::RingBuf, EVENTS_BYTES),
+    shape::<(), ()>(map::URGENT, MapType::RingBuf, URGENT_BYTES),
 ];
 
 pub(super) type Origins = HashMap<MapData, Raw<Tuple>, Raw<Origin>>;
@@ -64,7 +67,8 @@ pub(super) struct Maps {
     pub(super) origins: Origins,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) lost: Array<MapData, u64>,
-    pub(super) events: RingBuf<MapData>,
+    events: RingBuf<MapData>,
+    urgent: RingBuf<MapData>,
 }
 
 impl Maps {
@@ -88,6 +92,7 @@ impl Maps {
             counters: one(ebpf, map::COUNTERS)?,
             lost: one(ebpf, map::LOST)?,
             events: one(ebpf, map::EVENTS)?,
+            urgent: one(ebpf, map::URGENT)?,
         })
     }
 
@@ -97,9 +102,18 @@ impl Maps {
         values.map_or(0, |values| values.iter().fold(0, |sum, value| sum.wrapping_add(*value)))
     }
 
-    /// The next event that the kernel side has written; one of another size than ours is no event.
+    /// What becomes readable when there are events.
+    pub(super) fn readable(&self) -> [BorrowedFd<'_>; 2] {
+        [self.urgent.as_fd(), self.events.as_fd()]
+    }
+
+    /// The next event that the kernel side has written, the urgent ones first; one of another size than ours is no
+    /// event.
     pub(super) fn event(&mut self) -> Option<Option<Event>> {
-        let item = self.events.next()?;
+        let item = match self.urgent.next() {
+            Some(item) => item,
+            None => self.events.next()?,
+        };
         if item.len() != size_of::<Event>() {
             return Some(None);
         }
