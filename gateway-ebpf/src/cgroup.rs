@@ -13,14 +13,14 @@ use aya_ebpf::helpers::generated::{bpf_map_delete_elem, bpf_probe_read_kernel_st
 use aya_ebpf::macros::{btf_map, raw_tracepoint};
 use aya_ebpf::programs::RawTracePointContext;
 use gateway_ebpf::{
-    CGROUPS_INHERITED_MAX, CGROUPS_UNLABELLED_MAX, Cgroup, Endpoint, NO_LABEL, PATH_MAX, Reason, Settings,
-    UNKNOWN_LABEL,
+    CGROUPS_INHERITED_MAX, CGROUPS_LABEL_MAX, CGROUPS_UNLABELLED_MAX, Cgroup, Endpoint, NO_LABEL, PATH_MAX,
+    PATTERN_DEPTH, Reason, Settings, UNKNOWN_LABEL,
 };
 
 use crate::kernel::{offset, read};
 use crate::label::known;
-use crate::maps::{CGROUPS, LOST, PATTERNS, add, label_state, settings};
-use crate::report::{Who, report};
+use crate::maps::{CGROUPS, LOST, PATTERNS, add, cgroup_entry, label_state, settings};
+use crate::report::{Who, report, urgent};
 
 offset!(OFF_CGROUP_KN, "cgroup.kn");
 offset!(OFF_CGROUP_ROOT, "cgroup.root");
@@ -79,35 +79,67 @@ fn id_of(cgroup: u64) -> Option<u64> {
 
 #[inline(always)]
 fn made(cgroup: u64, path: u64, id: u64, settings: &Settings) {
-    let inherited = inherited(cgroup);
-    let label = match inherited {
-        NO_LABEL => matched(path, settings),
-        label => label,
+    let (nearest, above) = match above(cgroup) {
+        Above::Known { id, label } => (id, label),
+        Above::Nothing => (0, NO_LABEL),
+        // Too deep for a pattern. Whether it is below a labelled one is not known here, so nothing is remembered: the
+        // other programs look from the root downwards.
+        Above::Far => return,
+        Above::Unreadable => return lost(id, UNKNOWN_LABEL),
     };
-    let own = inherited == NO_LABEL && label != NO_LABEL;
-    if !own {
-        // Only remembered to save the walk, so it may be left out, and one workload cannot fill the map for others.
-        let most = if label == NO_LABEL { CGROUPS_UNLABELLED_MAX } else { CGROUPS_INHERITED_MAX };
-        let state = label_state(label);
-        // SAFETY: a map's value, checked for null.
-        if state.is_null() || unsafe { (*state).cgroups } >= most {
-            return;
+    let label = if above == NO_LABEL { covered(path, settings) } else { above };
+    let own = above == NO_LABEL && label != NO_LABEL;
+    let most = match label {
+        NO_LABEL => CGROUPS_UNLABELLED_MAX,
+        _ if own => CGROUPS_LABEL_MAX,
+        _ => CGROUPS_INHERITED_MAX,
+    };
+    let state = label_state(label);
+    // Shares, so that one workload cannot fill the map for others.
+    // SAFETY: a map's value, checked for null.
+    if state.is_null() || unsafe { (*state).cgroups } >= most {
+        // What is not its own is found above it.
+        if own {
+            crowd(nearest, id, label);
         }
+        return;
     }
-    let who = Who { cgroup: id, ..Who::default() };
     // Not over an entry that is there: while one daemon takes over from another, both programs run.
-    if CGROUPS.insert(&id, &Cgroup { label, counted: 1 }, u64::from(BPF_NOEXIST)).is_ok() {
+    if CGROUPS.insert(&id, &Cgroup { label, counted: 1, crowded: 0 }, u64::from(BPF_NOEXIST)).is_ok() {
         count(label, 1);
         if own {
-            report(Reason::CgroupLabelled, label, who, Endpoint::default(), 0);
+            report(Reason::CgroupLabelled, label, Who { cgroup: id, ..Who::default() }, Endpoint::default(), 0);
         }
     } else if own && known(id) != Some(label) {
-        if let Some(lost) = LOST.get_ptr_mut(0) {
-            // SAFETY: a map's value.
-            unsafe { add(lost, 1) };
-        }
-        report(Reason::CgroupLost, label, who, Endpoint::default(), 0);
+        crowd(nearest, id, label);
     }
+}
+
+/// A cgroup has a label that is not stored: from here on, what is not known below the nearest known one is refused.
+#[inline(always)]
+fn crowd(nearest: u64, id: u64, label: u32) {
+    let entry = cgroup_entry(nearest);
+    if entry.is_null() {
+        return lost(id, label);
+    }
+    // SAFETY: a map's value, checked for null.
+    unsafe {
+        if ptr::read_volatile(&raw const (*entry).crowded) == 1 {
+            return;
+        }
+        ptr::write_volatile(&raw mut (*entry).crowded, 1);
+    }
+    urgent(Reason::CgroupLost, label, Who { cgroup: id, ..Who::default() }, Endpoint::default(), 0);
+}
+
+/// As [`crowd`], of all the tree.
+#[inline(always)]
+fn lost(id: u64, label: u32) {
+    if let Some(lost) = LOST.get_ptr_mut(0) {
+        // SAFETY: a map's value.
+        unsafe { add(lost, 1) };
+    }
+    urgent(Reason::CgroupLost, label, Who { cgroup: id, ..Who::default() }, Endpoint::default(), 0);
 }
 
 #[inline(always)]
@@ -119,30 +151,45 @@ fn count(label: u32, n: i64) {
     }
 }
 
-/// The label of the nearest ancestor that is known. Its own is the outermost above it, so the nearest is right.
+/// What is known above a cgroup.
+enum Above {
+    /// The nearest ancestor that is known. Its label is the outermost above it, so the nearest is right.
+    Known { id: u64, label: u32 },
+    /// No ancestor is known, up to the root.
+    Nothing,
+    /// No ancestor is known as far as was looked, and the root is further.
+    Far,
+    /// The kernel's memory is not what it was taken for.
+    Unreadable,
+}
+
+/// How far up is looked: further than a pattern is deep, so that beyond it none can match.
+const FAR: usize = 32;
+const _: () = assert!(FAR > PATTERN_DEPTH as usize);
+
 #[inline(always)]
-fn inherited(cgroup: u64) -> u32 {
+fn above(cgroup: u64) -> Above {
     let mut at = cgroup;
-    for _ in 0..32 {
-        let Some(css) = read!(u64, at, OFF_CGROUP_PARENT) else { return UNKNOWN_LABEL };
+    for _ in 0..FAR {
+        let Some(css) = read!(u64, at, OFF_CGROUP_PARENT) else { return Above::Unreadable };
         if css == 0 {
-            return NO_LABEL;
+            return Above::Nothing;
         }
-        let Some(parent) = read!(u64, css, OFF_CSS_CGROUP) else { return UNKNOWN_LABEL };
-        let Some(kn) = read!(u64, parent, OFF_CGROUP_KN) else { return UNKNOWN_LABEL };
-        let Some(id) = read!(u64, kn, OFF_KN_ID) else { return UNKNOWN_LABEL };
+        let Some(parent) = read!(u64, css, OFF_CSS_CGROUP) else { return Above::Unreadable };
+        let Some(kn) = read!(u64, parent, OFF_CGROUP_KN) else { return Above::Unreadable };
+        let Some(id) = read!(u64, kn, OFF_KN_ID) else { return Above::Unreadable };
         if let Some(label) = known(id) {
-            return label;
+            return Above::Known { id, label };
         }
         at = parent;
     }
-    // Deeper than any pattern below the last known one: the ancestor walk of the other programs decides.
-    NO_LABEL
+    Above::Far
 }
 
-/// The label of the pattern that a path matches.
+/// The label of the outermost pattern that a path or a part of it from the root matches. Parts too: a cgroup above may
+/// have a label that is not stored.
 #[inline(always)]
-fn matched(path: u64, settings: &Settings) -> u32 {
+fn covered(path: u64, settings: &Settings) -> u32 {
     if settings.pattern_start == 0 {
         return NO_LABEL;
     }
@@ -152,10 +199,6 @@ fn matched(path: u64, settings: &Settings) -> u32 {
     if length <= 0 {
         return UNKNOWN_LABEL;
     }
-    if length >= PATH_MAX as i64 {
-        // Cut off: what does not match may have matched.
-        return if settings.long_patterns == 1 { UNKNOWN_LABEL } else { NO_LABEL };
-    }
     let mut state = settings.pattern_start;
     for at in 0..PATH_MAX {
         // SAFETY: inside the buffer.
@@ -164,11 +207,18 @@ fn matched(path: u64, settings: &Settings) -> u32 {
             break;
         }
         let Some(entry) = PATTERNS.get(state) else { return UNKNOWN_LABEL };
+        if byte == b'/' && entry.label != NO_LABEL {
+            return entry.label;
+        }
         // SAFETY: an index of one byte into 256 entries.
         state = u32::from(unsafe { *entry.next.as_ptr().add(usize::from(byte)) });
         if state == 0 {
             return NO_LABEL;
         }
+    }
+    if length >= PATH_MAX as i64 {
+        // Cut off: what does not match may have matched.
+        return if settings.long_patterns == 1 { UNKNOWN_LABEL } else { NO_LABEL };
     }
     match PATTERNS.get(state) {
         Some(entry) => entry.label,

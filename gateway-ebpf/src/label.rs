@@ -7,7 +7,7 @@ use aya_ebpf::helpers::generated::{
     bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_uid_gid,
 };
 use aya_ebpf::macros::btf_map;
-use gateway_ebpf::{NO_LABEL, PATTERN_DEPTH, Settings, UNKNOWN_LABEL};
+use gateway_ebpf::{Cgroup, NO_LABEL, PATTERN_DEPTH, Settings, UNKNOWN_LABEL};
 
 use crate::maps::{CGROUPS, LOST, UIDS};
 
@@ -36,8 +36,13 @@ pub(crate) fn of_task(settings: &Settings, cgroup: u64) -> u32 {
 /// The label of a cgroup that is known.
 #[inline(always)]
 pub(crate) fn known(cgroup: u64) -> Option<u32> {
+    entry(cgroup).map(|known| known.label)
+}
+
+#[inline(always)]
+fn entry(cgroup: u64) -> Option<Cgroup> {
     // SAFETY: the value is copied at once; a slot that is reused meanwhile is one of a removed cgroup.
-    unsafe { CGROUPS.get(&cgroup) }.map(|known| known.label)
+    unsafe { CGROUPS.get(&cgroup) }.copied()
 }
 
 /// How many cgroups each CPU remembers: a power of two.
@@ -75,23 +80,27 @@ pub(crate) fn of_uid(uid: u32) -> u32 {
 
 /// The outermost label above a cgroup that is not known. A workload must not take another's label by what it makes
 /// below itself, so the outermost one counts.
+///
+/// `ancestor` counts levels from the root, so however deep the cgroup is, this sees every level at which a pattern can
+/// match ([`PATTERN_DEPTH`]); what has a label and no entry has said so in an entry above it, or in [`LOST`].
 #[inline(always)]
 pub(crate) fn of_ancestors(ancestor: impl Fn(i32) -> u64) -> u32 {
-    // A pattern is at most so deep; level 0 is the root, which is nobody's.
-    for level in 1..=PATTERN_DEPTH as i32 {
+    let mut crowded = 0;
+    for level in 0..=PATTERN_DEPTH as i32 {
         let id = ancestor(level);
         if id == 0 {
             break;
         }
-        if let Some(label) = known(id)
-            && label != NO_LABEL
-        {
-            return label;
+        if let Some(known) = entry(id) {
+            if known.label != NO_LABEL {
+                return known.label;
+            }
+            crowded |= known.crowded;
         }
     }
     match LOST.get(0) {
         // A cgroup that should have a label has none, and this may be it.
-        Some(lost) if *lost != 0 => UNKNOWN_LABEL,
+        Some(lost) if *lost != 0 || crowded != 0 => UNKNOWN_LABEL,
         _ => NO_LABEL,
     }
 }

@@ -75,6 +75,9 @@ pub const CGROUPS_MAX: u32 = 131_072;
 pub const CGROUPS_UNLABELLED_MAX: i64 = 65_536;
 /// How many cgroups below a labelled one the kernel side remembers by itself, for each label.
 pub const CGROUPS_INHERITED_MAX: i64 = 4_096;
+/// How many cgroups are remembered for each label altogether, so that those that match its pattern have at least the
+/// difference. Beyond it nothing is stored, and what is not known below the same cgroup is refused.
+pub const CGROUPS_LABEL_MAX: i64 = 8_192;
 /// How many labels, and uids with one, there can be.
 pub const LABELS_MAX: u32 = 4_096;
 /// How many network namespaces can have listeners.
@@ -139,8 +142,11 @@ pub struct Cgroup {
     pub label: u32,
     /// 1: the kernel side made the entry, and counted it in [`LabelState::cgroups`].
     pub counted: u32,
+    /// 1: below this one are cgroups with a label that could not be stored, so what is not known below it is refused.
+    /// Never taken back.
+    pub crowded: u32,
 }
-plain!(Cgroup, 8);
+plain!(Cgroup, 12);
 
 /// One state of the automaton over the bytes of a cgroup's path.
 #[repr(C)]

@@ -53,6 +53,14 @@ pub(crate) fn socket(sk: *mut core::ffi::c_void, create: bool) -> *mut Socket {
         .cast()
 }
 
+/// What is known of a cgroup, to be changed in place, or null.
+#[inline(always)]
+pub(crate) fn cgroup_entry(id: u64) -> *mut Cgroup {
+    let key = id;
+    // SAFETY: the verifier checks the map and the key. By hand, because the typed look-up gives no mutable value.
+    unsafe { bpf_map_lookup_elem(ptr::from_ref(&CGROUPS).cast_mut().cast(), ptr::from_ref(&key).cast()) }.cast()
+}
+
 /// The label's counters, or null.
 #[inline(always)]
 pub(crate) fn label_state(label: u32) -> *mut LabelState {

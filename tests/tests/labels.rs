@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use aya::maps::{HashMap, Map, MapData};
 use harness::{Auth, Cgroup, Netns, Place, Postgres, PostgresOptions, Process, Setup, Sluice, eventually, run};
 
 const POLICY: &str = "@id(\"all\") permit (principal, action, resource);";
@@ -203,6 +204,45 @@ fn what_one_workload_is_refused_does_not_hide_what_another_did_while_nobody_watc
     };
     ensure!(eventually(Duration::from_secs(5), || said("quiet") == 1), "{}", sluice.log());
     ensure!(said("loud") >= 100, "{} of the loud one's are told", said("loud"));
+    Ok(())
+}
+
+#[test]
+fn a_workload_with_too_many_cgroups_is_refused_in_those_and_nobody_else_is() -> Result<()> {
+    let far = Netns::new("far")?;
+    let _keeper = keeper(&far, 7730, 1)?;
+    let (pool, elsewhere) = (Cgroup::new("pool")?, Cgroup::new("elsewhere")?);
+    let mut sluice = Sluice::start(&unlisted(&Setup::workload("job", &format!("{}/job-*", pool.name()))), None)?;
+    let serves = |cgroup: &Cgroup| hold(&Place::here().cgroup(cgroup), &far, 7730, 1, 1).map(|served| served == 1);
+    let early = pool.child("other-early")?;
+    let first = pool.child("job-first")?;
+    for n in 0..8_300 {
+        fs::create_dir(pool.path().join(format!("job-{n}")))?;
+    }
+    let last = pool.child("job-last")?;
+    let below = last.child("below")?;
+    let late = pool.child("other-late")?;
+    let aside = elsewhere.child("aside")?;
+    for alive in [true, false] {
+        if alive {
+            ensure!(serves(&first)?);
+            ensure!(counted(&sluice, "/intercept/labelled_cgroups").is_ok());
+        } else {
+            sluice.kill();
+            ensure!(!serves(&first)?);
+        }
+        ensure!(!serves(&last)? && !serves(&below)?, "alive: {alive}");
+        for other in [&early, &late, &elsewhere, &aside] {
+            ensure!(serves(other)?, "alive: {alive}, {}", other.name());
+        }
+    }
+    // The map has room for others.
+    let pinned = Map::HashMap(MapData::from_pin(sluice.pin_dir().join("v2/maps/CGROUPS"))?);
+    let cgroups: HashMap<_, u64, [u32; 3]> = HashMap::try_from(pinned)?;
+    let labelled = cgroups.iter().flatten().filter(|(_, [label, ..])| *label != 0).count();
+    ensure!((8_000..=8_192).contains(&labelled), "{labelled} entries");
+    sluice.run()?;
+    ensure!(serves(&first)? && !serves(&last)? && serves(&late)?);
     Ok(())
 }
 

@@ -47,8 +47,8 @@ impl Attached {
 
     fn label(&mut self, cgroup: u64, label: u32) -> Result<()> {
         let map = self.ebpf.map_mut("CGROUPS").context("no CGROUPS")?;
-        let mut cgroups: HashMap<_, u64, [u32; 2]> = HashMap::try_from(map)?;
-        Ok(cgroups.insert(cgroup, [label, 0], 0)?)
+        let mut cgroups: HashMap<_, u64, [u32; 3]> = HashMap::try_from(map)?;
+        Ok(cgroups.insert(cgroup, [label, 0, 0], 0)?)
     }
 
     fn counted(&self, reason: u32) -> Result<u64> {
@@ -120,8 +120,11 @@ fn the_verifier_takes_every_program() -> Result<()> {
         "cgroup_rmdir",
         "connect4",
         "connect6",
+        "connection",
+        "egress",
         "getpeername4",
         "getpeername6",
+        "process_exec",
         "sendmsg4",
         "sendmsg6",
         "sock_create",

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The inode number of the tree's root, and so its cgroup id.
-const ROOT_ID: u64 = 1;
+pub(super) const ROOT_ID: u64 = 1;
 
 /// Why the tree cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,11 @@ impl Root {
 
     pub(super) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The root itself.
+    pub(super) fn cgroup(&self) -> Cgroup {
+        Cgroup { id: ROOT_ID, path: Vec::new(), folder: self.0.clone() }
     }
 
     pub(super) fn open(&self) -> io::Result<File> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aya::maps::MapError;
-use gateway_ebpf::{Cgroup as Known, LabelState, NO_LABEL, PATTERN_HALF, PatternState};
+use gateway_ebpf::{CGROUPS_LABEL_MAX, Cgroup as Known, LabelState, NO_LABEL, PATTERN_HALF, PatternState};
 
 use super::cgroups::{self, CgroupError, Root};
 use super::diag::{self, Doomed};
@@ -37,6 +37,8 @@ pub(super) struct Found {
     pub(super) label: u32,
     /// The labelled cgroup that it is or is below.
     top: Option<u64>,
+    /// The cgroup above it; the root has none.
+    above: Option<u64>,
 }
 
 /// The whole tree at one moment.
@@ -111,12 +113,13 @@ pub(super) fn forget(plan: &Plan, maps: &mut Maps) -> Result<(), MapError> {
 pub(super) fn survey(root: &Root, automaton: &Automaton, maps: &Maps) -> Result<Survey, LabelError> {
     // Before the walk: what is held and not found is then a cgroup that is gone.
     let held = maps.cgroups.iter().map(|entry| entry.map(|(id, known)| (id, known.0))).collect::<Result<_, _>>()?;
-    let mut found = Vec::new();
-    root.walk((NO_LABEL, None), &mut |cgroup, (above, top)| {
-        let label = if above == NO_LABEL { automaton.label(&cgroup.path) } else { above };
+    let top = root.cgroup();
+    let mut found = vec![Found { cgroup: top.clone(), label: NO_LABEL, top: None, above: None }];
+    root.walk((NO_LABEL, None, top.id), &mut |cgroup, (inherited, top, above)| {
+        let label = if inherited == NO_LABEL { automaton.label(&cgroup.path) } else { inherited };
         let top = top.or((label != NO_LABEL).then_some(cgroup.id));
-        found.push(Found { cgroup: cgroup.clone(), label, top });
-        (label, top)
+        found.push(Found { cgroup: cgroup.clone(), label, top, above: Some(above) });
+        (label, top, cgroup.id)
     })?;
     Ok(Survey { found, held })
 }
@@ -124,8 +127,12 @@ pub(super) fn survey(root: &Root, automaton: &Automaton, maps: &Maps) -> Result<
 /// Makes the kernel's table say what the survey says.
 pub(super) fn write(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Result<(), MapError> {
     let mut changed = false;
+    let mut stored: HashMap<u32, i64> = HashMap::new();
+    for known in survey.held.values() {
+        *stored.entry(known.label).or_default() += 1;
+    }
     let mut unlabelled = survey.held.values().filter(|known| known.label == NO_LABEL).count();
-    for Found { cgroup, label, top } in &survey.found {
+    for Found { cgroup, label, top, above } in &survey.found {
         let own = *top == Some(cgroup.id);
         match survey.held.get(&cgroup.id) {
             Some(known) if known.label == *label => {}
@@ -140,9 +147,14 @@ pub(super) fn write(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Resu
             }
             // The programs look upwards.
             None if *label != NO_LABEL && !own => {}
-            None if *label == NO_LABEL && unlabelled >= UNLABELLED_MAX => {}
+            None if *label == NO_LABEL && unlabelled >= UNLABELLED_MAX && above.is_some() => {}
+            None if own && stored.get(label).is_some_and(|stored| *stored >= CGROUPS_LABEL_MAX) => {
+                crowd(above.unwrap_or(cgroups::ROOT_ID), maps)?;
+            }
             None => {
-                match maps.cgroups.insert(cgroup.id, Raw(Known { label: *label, counted: 0 }), BPF_NOEXIST) {
+                *stored.entry(*label).or_default() += 1;
+                let known = Known { label: *label, counted: 0, crowded: 0 };
+                match maps.cgroups.insert(cgroup.id, Raw(known), BPF_NOEXIST) {
                     // Made since, and labelled by the kernel side.
                     Err(error) if exists(&error) => {}
                     Err(_) if *label == NO_LABEL => {}
@@ -167,6 +179,17 @@ pub(super) fn write(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Resu
         gone(maps.cgroups.remove(id))?;
     }
     Ok(())
+}
+
+/// A cgroup below `above`, which is unlabelled, has a label and no entry, because its workload has as many as it may.
+fn crowd(above: u64, maps: &mut Maps) -> Result<(), MapError> {
+    let held = match maps.cgroups.get(&above, 0) {
+        Ok(Raw(held)) if held.crowded == 1 => return Ok(()),
+        Ok(Raw(held)) => held,
+        Err(MapError::KeyNotFound) => Known { label: NO_LABEL, counted: 0, crowded: 0 },
+        Err(error) => return Err(error),
+    };
+    maps.cgroups.insert(above, Raw(Known { crowded: 1, ..held }), 0)
 }
 
 fn exists(error: &MapError) -> bool {
