@@ -218,9 +218,9 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
     // SAFETY: the values are read at once.
     let live = unsafe {
         let released = RELEASED.get(&label).copied().unwrap_or(0);
-        (*state).published.wrapping_sub((*state).removed).wrapping_sub(released)
+        // They are not read as one, so it can be below zero for a moment.
+        (*state).published.saturating_sub((*state).removed.wrapping_add(released))
     };
-    // Wrapped below zero would be a counter gone wrong: refused too.
     if live >= u64::from(settings.connections_max) {
         return refused(Reason::ConnectionCap, label, who, call);
     }

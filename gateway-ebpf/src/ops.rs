@@ -3,7 +3,7 @@
 
 use core::ptr;
 
-use aya_ebpf::bindings::{BPF_EXIST, BPF_NOEXIST, bpf_sock_ops};
+use aya_ebpf::bindings::{BPF_NOEXIST, bpf_sock_ops};
 use aya_ebpf::helpers::generated::{
     bpf_get_netns_cookie, bpf_ktime_get_ns, bpf_map_delete_elem, bpf_sock_ops_cb_flags_set,
 };
@@ -100,20 +100,29 @@ fn publish(at: *mut bpf_sock_ops, stored: *mut Socket, client: [u32; 4], client_
     // Without the callback a connection that fails would leave its entry.
     // SAFETY: the context itself, which the helper takes.
     let told = unsafe { bpf_sock_ops_cb_flags_set(at, STATE_CB_FLAG) } == 0;
-    let new = ORIGINS.insert(&tuple, &origin, u64::from(BPF_NOEXIST)).is_ok();
-    let stored_anew = new || ORIGINS.insert(&tuple, &origin, u64::from(BPF_EXIST)).is_ok();
+    let mut new = ORIGINS.insert(&tuple, &origin, u64::from(BPF_NOEXIST)).is_ok();
+    if !new {
+        // An earlier connection's, perhaps of another workload. Removed and made anew, never written over: so each
+        // entry is counted once for the label that it was published for, and once for the same when it goes.
+        // SAFETY: the value is copied at once.
+        let old = unsafe { ORIGINS.get(&tuple) }.map(|old| old.label);
+        if let Some(old) = old
+            && delete(&tuple)
+        {
+            removed(old);
+        }
+        new = ORIGINS.insert(&tuple, &origin, u64::from(BPF_NOEXIST)).is_ok();
+    }
     if new {
         let state = label_state(origin.label);
         if !state.is_null() {
             // SAFETY: a map's value, checked for null.
             unsafe { add(ptr::addr_of_mut!((*state).published), 1) };
         }
-    }
-    if stored_anew {
-        // SAFETY: as above.
+        // SAFETY: a socket's storage, checked for null by the caller.
         unsafe { (*stored).pending = 1 };
     }
-    if !told || !stored_anew {
+    if !told || !new {
         let who = Who { pid: origin.pid, uid: origin.uid, cgroup: origin.cgroup, netns: tuple.netns };
         report(Reason::Publish, origin.label, who, origin.destination, 6);
     }
@@ -123,17 +132,28 @@ fn publish(at: *mut bpf_sock_ops, stored: *mut Socket, client: [u32; 4], client_
 #[inline(always)]
 pub(crate) fn unpublish(stored: *mut Socket) {
     // SAFETY: a socket's storage, checked for null by the caller.
-    let (pending, tuple, label) = unsafe {
+    let (pending, tuple, label, time) = unsafe {
         let pending = (*stored).pending;
         (*stored).pending = 0;
-        (pending, (*stored).tuple, (*stored).origin.label)
+        (pending, (*stored).tuple, (*stored).origin.label, (*stored).origin.time)
     };
-    if pending == 1 && delete(&tuple) {
-        let state = label_state(label);
-        if !state.is_null() {
-            // SAFETY: a map's value, checked for null.
-            unsafe { add(ptr::addr_of_mut!((*state).removed), 1) };
-        }
+    if pending != 1 {
+        return;
+    }
+    // Under the same ends there can be another connection's by now.
+    // SAFETY: the value is copied at once.
+    let held = unsafe { ORIGINS.get(&tuple) }.map(|held| held.time);
+    if held == Some(time) && delete(&tuple) {
+        removed(label);
+    }
+}
+
+#[inline(always)]
+fn removed(label: u32) {
+    let state = label_state(label);
+    if !state.is_null() {
+        // SAFETY: a map's value, checked for null.
+        unsafe { add(ptr::addr_of_mut!((*state).removed), 1) };
     }
 }
 

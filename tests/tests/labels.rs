@@ -179,6 +179,46 @@ fn python(place: &Place, script: &str, arguments: &[&str]) -> Result<String> {
 }
 
 #[test]
+fn a_port_that_goes_from_one_workload_to_another_is_counted_for_each() -> Result<()> {
+    let far = Netns::new("far")?;
+    let _keeper = keeper(&far, 7700, 1)?;
+    let (one, two) = (Cgroup::new("one")?, Cgroup::new("two")?);
+    let workloads = format!("{}{}", Setup::workload("one", one.name()), Setup::workload("two", two.name()));
+    let sluice = Sluice::start(&unlisted(&workloads), None)?;
+    let most = counted(&sluice, "/intercept/connections_max_per_workload")?;
+    // While the daemon is stopped, and not for so long that its heart has stopped beating, an origin stays when its
+    // connection has gone: the next one with the same ends is published over it.
+    let daemon = sluice.pid()?.to_string();
+    let script = "import os, signal, socket, struct, sys\n\
+                  daemon, host, one, two = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]\n\
+                  os.kill(daemon, signal.SIGSTOP)\n\
+                  try:\n    \
+                      for cgroup in one, two:\n        \
+                          open(cgroup + '/cgroup.procs', 'w').write('0')\n        \
+                          s = socket.socket()\n        \
+                          s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))\n        \
+                          s.settimeout(5)\n        \
+                          s.bind(('', 47700))\n        \
+                          s.connect((host, 7700))\n        \
+                          s.close() if cgroup == one else None\n\
+                  finally:\n    os.kill(daemon, signal.SIGCONT)\n\
+                  print(s.recv(1))\n";
+    let folders = [one.path().display().to_string(), two.path().display().to_string()];
+    let host = far.v4()?.to_string();
+    for _ in 0..3 {
+        let said = python(&Place::here(), script, &[&daemon, &host, &folders[0], &folders[1]])?;
+        ensure!(said.contains("b'k'"), "{said}");
+    }
+    ensure!(eventually(Duration::from_secs(10), || counted(&sluice, "/intercept/connections").is_ok_and(|n| n == 0)));
+    for cgroup in [&one, &two] {
+        let serves = || hold(&Place::here().cgroup(cgroup), &far, 7700, 1, 3).is_ok_and(|served| served == 3);
+        ensure!(eventually(Duration::from_secs(10), serves), "{}: {}", cgroup.name(), sluice.log());
+    }
+    ensure!(counted(&sluice, "/intercept/events/connection_cap")? == 0, "of {most}");
+    Ok(())
+}
+
+#[test]
 fn what_one_workload_is_refused_does_not_hide_what_another_did_while_nobody_watched() -> Result<()> {
     let far = Netns::new("far")?;
     let _keeper = keeper(&far, 7720, 1)?;
