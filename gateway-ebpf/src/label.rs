@@ -4,12 +4,18 @@ use core::ptr;
 
 use aya_ebpf::btf_maps::PerCpuArray;
 use aya_ebpf::helpers::generated::{
-    bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_uid_gid,
+    bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_task, bpf_get_current_uid_gid,
 };
 use aya_ebpf::macros::btf_map;
 use gateway_ebpf::{Cgroup, NO_LABEL, PATTERN_DEPTH, Settings, UNKNOWN_LABEL};
 
+use crate::kernel::{offset, read};
 use crate::maps::{CGROUPS, LOST, UIDS};
+
+offset!(OFF_TASK_CRED, "task_struct.cred");
+offset!(OFF_CRED_USERNS, "cred.user_ns");
+offset!(OFF_USERNS_PARENT, "user_namespace.parent");
+offset!(OFF_USERNS_OWNER, "user_namespace.owner");
 
 /// The calling process's cgroup.
 #[inline(always)]
@@ -30,7 +36,36 @@ pub(crate) fn of_task(settings: &Settings, cgroup: u64) -> u32 {
         return label;
     }
     // SAFETY: a helper without arguments.
-    of_uid(unsafe { bpf_get_current_uid_gid() } as u32)
+    match of_uid(unsafe { bpf_get_current_uid_gid() } as u32) {
+        NO_LABEL => of_owners(),
+        label => label,
+    }
+}
+
+/// The label of whoever has made the calling process's user namespace, or one above it: in there a user has other uids
+/// (subuid(5)). What cannot be read is refused. (The task, and kernel memory, for such programs: 5.8.)
+#[inline(always)]
+fn of_owners() -> u32 {
+    /// The kernel nests them 33 deep at most.
+    const NESTED: usize = 34;
+    // SAFETY: a helper without arguments.
+    let task = unsafe { bpf_get_current_task() };
+    let Some(cred) = read!(u64, task, OFF_TASK_CRED) else { return UNKNOWN_LABEL };
+    let Some(mut namespace) = read!(u64, cred, OFF_CRED_USERNS) else { return UNKNOWN_LABEL };
+    for _ in 0..NESTED {
+        let Some(parent) = read!(u64, namespace, OFF_USERNS_PARENT) else { return UNKNOWN_LABEL };
+        if parent == 0 {
+            // The first, which is everybody's.
+            return NO_LABEL;
+        }
+        let Some(owner) = read!(u32, namespace, OFF_USERNS_OWNER) else { return UNKNOWN_LABEL };
+        let label = of_uid(owner);
+        if label != NO_LABEL {
+            return label;
+        }
+        namespace = parent;
+    }
+    UNKNOWN_LABEL
 }
 
 /// The label of a cgroup that is known.

@@ -218,6 +218,50 @@ fn a_port_that_goes_from_one_workload_to_another_is_counted_for_each() -> Result
     Ok(())
 }
 
+/// Runs in a user namespace that `owner` has made, with uids from 100000 on, as 1 in there: as newuidmap does it.
+const SUBORDINATE: &str = "import ctypes, os, socket, sys\n\
+    owner, host, port = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n\
+    libc = ctypes.CDLL(None, use_errno=True)\n\
+    made, mapped = os.pipe(), os.pipe()\n\
+    pid = os.fork()\n\
+    if pid == 0:\n    \
+        os.setgroups([])\n    os.setresgid(owner, owner, owner)\n    os.setresuid(owner, owner, owner)\n    \
+        assert libc.unshare(0x10000000) == 0, ctypes.get_errno()\n    \
+        os.write(made[1], b'x')\n    os.read(mapped[0], 1)\n    os.setresuid(1, 1, 1)\n    \
+        s = socket.socket()\n    s.settimeout(5)\n    \
+        try:\n        s.connect((host, port))\n        print(s.recv(1))\n    \
+        except OSError as error:\n        print(error)\n    \
+        sys.stdout.flush()\n    os._exit(0)\n\
+    os.read(made[0], 1)\n\
+    open('/proc/%d/uid_map' % pid, 'w').write('0 %d 1\\n1 100000 65536' % owner)\n\
+    os.write(mapped[1], b'x')\n\
+    os.wait()\n";
+
+#[test]
+fn a_users_subordinate_uids_are_the_users() -> Result<()> {
+    let far = Netns::new("far")?;
+    let _keeper = keeper(&far, 7710, 1)?;
+    let workload = "[workloads.backup]\nmatch = { user = \"nobody\" }\n\
+                    [resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n";
+    let forbid = "@id(\"none\") forbid (principal, action, resource);";
+    let setup = Setup {
+        body: workload.to_owned(),
+        policies: vec![("p.cedar".to_owned(), forbid.to_owned())],
+        ..Setup::default()
+    };
+    let sluice = Sluice::start(&setup, None)?;
+    let (nobody, other) = (nix::unistd::User::from_name("nobody")?.context("no nobody")?.uid.to_string(), "1");
+    let host = far.v4()?.to_string();
+    // As any other user it leads to the other host.
+    ensure!(python(&Place::here(), SUBORDINATE, &[other, &host, "7710"])?.contains("b'k'"));
+    let before = counted(&sluice, "/intercept/events/redirected")?;
+    let said = python(&Place::here(), SUBORDINATE, &[&nobody, &host, "7710"])?;
+    ensure!(!said.contains("b'k'"), "{said}");
+    ensure!(eventually(Duration::from_secs(3), || counted(&sluice, "/intercept/events/redirected")
+        .is_ok_and(|n| n > before)));
+    Ok(())
+}
+
 #[test]
 fn what_one_workload_is_refused_does_not_hide_what_another_did_while_nobody_watched() -> Result<()> {
     let far = Netns::new("far")?;

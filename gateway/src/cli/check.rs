@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::config::{Config, Problem, Problems};
 use crate::intercept;
 use crate::policy::Policies;
+use crate::record::text::printable;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -26,6 +27,9 @@ pub(super) fn run(path: &Path, arguments: Arguments) -> anyhow::Result<ExitCode>
                 let help = "sluice run would refuse to start, or to reload";
                 report(&Problems::new(vec![Problem::whole_file(path, error.to_string(), help)]), arguments.json)?;
                 return Ok(ExitCode::from(1));
+            }
+            for warning in intercept::warnings(&config) {
+                eprintln!("warning: {}", printable(&warning));
             }
             if arguments.json {
                 println!("[]");

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::subordinate;
+
 /// The inode number of the tree's root, and so its cgroup id.
 pub(super) const ROOT_ID: u64 = 1;
 
@@ -126,14 +128,16 @@ pub(super) fn own_path() -> io::Result<Vec<u8>> {
     line.map(<[u8]>::to_vec).ok_or_else(|| io::Error::other("/proc/self/cgroup names no cgroup of v2"))
 }
 
-/// Processes of the node by the uid they act as.
+/// Processes of the node by the uid they act as, or whose user namespace they are in.
 pub(super) fn processes_of_users(wanted: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let own = subordinate::own().unwrap_or(0);
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     // A process's folder belongs to its effective user.
     pids.filter_map(|pid| {
         let uid = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
-        wanted(uid).then_some((pid, uid))
+        let user = if wanted(uid) { uid } else { subordinate::owner(pid, own, &wanted)? };
+        Some((pid, user))
     })
     .collect()
 }

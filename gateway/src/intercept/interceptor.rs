@@ -130,6 +130,9 @@ impl Interceptor {
         destinations: Vec<SocketAddr>,
         namespaces: Namespaces,
     ) -> Result<Self, InterceptError> {
+        for warning in super::warnings(config) {
+            tracing::warn!("{warning}");
+        }
         let (sender, accepted) = mpsc::channel(WAITING);
         let (commands, orders) = channel();
         let (ending, ended) = oneshot::channel();
@@ -179,6 +182,9 @@ impl Interceptor {
     /// It cannot be taken. Where the configuration is at fault, what ran before still runs; where the kernel is,
     /// workloads may be labelled already that the daemon does not serve, and are refused.
     pub async fn reload(&self, config: &Config) -> Result<(), InterceptError> {
+        for warning in super::warnings(config) {
+            tracing::warn!("{warning}");
+        }
         let plan = Box::new(Plan::new(config)?);
         let (answer, answered) = oneshot::channel();
         self.commands.send(Command::Reload(plan, answer)).map_err(|_| InterceptError::Ended)?;

@@ -20,6 +20,7 @@ mod pins;
 mod plan;
 mod programs;
 mod spaces;
+mod subordinate;
 
 use std::net::SocketAddr;
 
@@ -30,6 +31,7 @@ pub use origin::Entry;
 pub use pins::{PinError, detach};
 pub use plan::{PlanError, check};
 pub use programs::LoadError;
+pub use subordinate::warnings;
 
 /// The workload's end of an intercepted connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -98,7 +98,7 @@ const PROGRAMS: [(&str, Hook); 13] = [
 ];
 
 /// Constants of the programs that depend on the kernel: their name, and the field whose offset they are.
-const OFFSETS: [(&str, &str); 9] = [
+const OFFSETS: [(&str, &str); 15] = [
     ("OFF_CGROUP_KN", "cgroup.kn"),
     ("OFF_CGROUP_ROOT", "cgroup.root"),
     ("OFF_CGROUP_PARENT", "cgroup.self.parent"),
@@ -108,6 +108,12 @@ const OFFSETS: [(&str, &str); 9] = [
     ("OFF_TASK_NSPROXY", "task_struct.nsproxy"),
     ("OFF_NSPROXY_NET", "nsproxy.net_ns"),
     ("OFF_NET_COOKIE", "net.net_cookie"),
+    ("OFF_TASK_CRED", "task_struct.cred"),
+    ("OFF_CRED_USERNS", "cred.user_ns"),
+    ("OFF_USERNS_PARENT", "user_namespace.parent"),
+    ("OFF_USERNS_OWNER", "user_namespace.owner"),
+    ("OFF_SKB_SK", "sk_buff.sk"),
+    ("OFF_SOCK_UID", "sock.sk_uid"),
 ];
 
 /// Programs that are loaded and maps that are pinned; nothing is attached yet.
