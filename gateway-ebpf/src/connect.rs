@@ -37,7 +37,7 @@ pub(crate) const IPPROTO_MPTCP: u32 = 262;
 
 /// `::ffff:0:0/96`'s third word, in network order.
 pub(crate) const MAPPED: u32 = 0xffff_u32.to_be();
-const LOOPBACK_V6: u32 = 1_u32.to_be();
+pub(crate) const LOOPBACK_V6: u32 = 1_u32.to_be();
 
 /// What a context says of a connect, read at once: LLVM would merge later reads into ones the verifier refuses.
 #[derive(Clone, Copy)]
@@ -186,7 +186,10 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
         return refused(Reason::Storage, label, who, call);
     }
     // SAFETY: a socket's storage, checked for null.
-    unsafe { (*stored).kind = socket::REFUSED };
+    unsafe {
+        (*stored).kind = socket::REFUSED;
+        (*stored).origin.label = label;
+    }
 
     let state = label_state(label);
     if state.is_null() {

@@ -1,18 +1,22 @@
-//! The egress guard (cgroup_skb, 4.10; socket storage 5.3): packets of a labelled socket that no other hook has let
-//! through are dropped. It catches what was open before its label, and protocols that only show themselves here.
+//! The egress guard (cgroup_skb, 4.10; socket storage 5.3; packets' bytes 5.0; reading kernel memory 5.8): packets of a
+//! labelled socket that no other hook has let through are dropped. It catches what was open before its label, protocols
+//! that only show themselves here, and what a socket was told after its connect: another device, or hosts to go by.
 
 use aya_ebpf::bindings::__sk_buff;
-use aya_ebpf::helpers::generated::{
-    bpf_get_socket_uid, bpf_sk_fullsock, bpf_skb_ancestor_cgroup_id, bpf_skb_cgroup_id,
-};
+use aya_ebpf::helpers::generated::{bpf_sk_fullsock, bpf_skb_ancestor_cgroup_id, bpf_skb_cgroup_id};
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
-use gateway_ebpf::{Endpoint, NO_LABEL, Reason, Socket, socket};
+use gateway_ebpf::{Endpoint, NO_LABEL, Reason, Socket, UNKNOWN_LABEL, socket};
 
-use crate::connect::{IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, MAPPED, field};
+use crate::connect::{IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, field};
+use crate::kernel::{offset, read};
 use crate::maps::{settings, socket as storage};
+use crate::packet::{destination, plain, to_listener};
 use crate::report::{Who, report};
 use crate::{datagram, label};
+
+offset!(OFF_SKB_SK, "sk_buff.sk");
+offset!(OFF_SOCK_UID, "sock.sk_uid");
 
 const PASS: i32 = 1;
 const DROP: i32 = 0;
@@ -32,9 +36,22 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
     let mut label = NO_LABEL;
     if !stored.is_null() {
         // SAFETY: a socket's storage, checked for null.
-        let kind = unsafe { (*stored).kind };
-        if kind == socket::REDIRECTED || kind == socket::ACCEPTED || kind == socket::DIRECT || kind == socket::OPEN {
-            return PASS;
+        let (kind, connected_by) = unsafe { ((*stored).kind, (*stored).origin.label) };
+        if kind == socket::REDIRECTED {
+            // SAFETY: as above.
+            return match to_listener(at, unsafe { &(*stored).tuple }) {
+                true => PASS,
+                false => dropped(stored, connected_by, 0, destination(&ctx), IPPROTO_TCP),
+            };
+        }
+        if kind == socket::ACCEPTED || kind == socket::DIRECT || kind == socket::OPEN {
+            if plain(at) {
+                return PASS;
+            }
+            if kind != socket::ACCEPTED {
+                return dropped(stored, connected_by, 0, destination(&ctx), IPPROTO_TCP);
+            }
+            // It can be anybody's.
         }
         // SAFETY: as above.
         label = unsafe { (*stored).label };
@@ -54,8 +71,10 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
         if settings.by_uid == 0 {
             return PASS;
         }
-        // SAFETY: the context itself, which the helper takes.
-        label = label::of_uid(unsafe { bpf_get_socket_uid(at) });
+        label = match uid(at) {
+            Some(uid) => label::of_uid(uid),
+            None => UNKNOWN_LABEL,
+        };
         if label == NO_LABEL {
             return PASS;
         }
@@ -67,10 +86,10 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
     }
     let protocol = field!((*full).protocol);
     let state = field!((*full).state);
-    let to = destination(&ctx).unwrap_or_default();
+    let to = destination(&ctx);
     let pass = match protocol {
         // What a listening socket sends answers somebody.
-        IPPROTO_TCP | IPPROTO_MPTCP => state == TCP_LISTEN,
+        IPPROTO_TCP | IPPROTO_MPTCP => state == TCP_LISTEN && plain(at),
         IPPROTO_UDP => datagram::allowed(&to),
         _ => false,
     };
@@ -78,6 +97,15 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
         return PASS;
     }
     dropped(stored, label, cgroup, to, protocol)
+}
+
+/// The user that a packet's socket belongs to, in the first user namespace. (The helper for it answers in the network
+/// namespace's user namespace, where the same number is somebody else.)
+#[inline(always)]
+fn uid(at: *mut __sk_buff) -> Option<u32> {
+    // The context is the kernel's own structure, and its socket is a full one while this program runs.
+    let sk = read!(u64, at as u64, OFF_SKB_SK)?;
+    read!(u32, sk, OFF_SOCK_UID)
 }
 
 #[inline(always)]
@@ -93,21 +121,4 @@ fn dropped(stored: *mut Socket, label: u32, cgroup: u64, to: Endpoint, protocol:
     }
     report(Reason::Egress, label, Who { cgroup, ..Who::default() }, to, protocol);
     DROP
-}
-
-/// Where a packet goes; the port is 0, which is never allowed, for what is not UDP right behind the IP header.
-#[inline(always)]
-fn destination(ctx: &SkBuffContext) -> Option<Endpoint> {
-    let first: u8 = ctx.load(0).ok()?;
-    if first >> 4 == 4 {
-        let next: u8 = ctx.load(9).ok()?;
-        let address: u32 = ctx.load(16).ok()?;
-        let header = usize::from(first & 0xf) * 4;
-        let port: u16 = if u32::from(next) == IPPROTO_UDP { ctx.load(header + 2).ok()? } else { 0 };
-        return Some(Endpoint { address: [0, 0, MAPPED, address], port: u32::from(u16::from_be(port)) });
-    }
-    let next: u8 = ctx.load(6).ok()?;
-    let address: [u32; 4] = ctx.load(24).ok()?;
-    let port: u16 = if u32::from(next) == IPPROTO_UDP { ctx.load(42).ok()? } else { 0 };
-    Some(Endpoint { address, port: u32::from(u16::from_be(port)) })
 }

@@ -249,7 +249,8 @@ pub struct Socket {
     // First what the egress guard reads of every packet: one cache line with the kernel's own header.
     /// One of [`socket`].
     pub kind: u32,
-    /// The label that the socket was made under, or [`NO_LABEL`]. (`origin.label` is the one it connected under.)
+    /// The label that the socket was made under, or [`NO_LABEL`]. (`origin.label` is the one it connected under,
+    /// whatever came of that.)
     pub label: u32,
     /// 1 while `origin` is published and the connection is not established.
     pub pending: u32,

@@ -15,6 +15,7 @@ mod kernel;
 mod label;
 mod maps;
 mod ops;
+mod packet;
 mod peer;
 mod report;
 

@@ -14,7 +14,7 @@ struct Row {
     stopped_by: &'static str,
     /// The counter that grows. The gateway itself refuses what is redirected: the destination is unlisted.
     counter: &'static str,
-    /// What the sniffer looks for; `PORT` is the row's.
+    /// What the sniffer looks for; `PORT` is the row's. What is redirected and leaves all the same has another.
     seen_as: &'static str,
     /// Whether the process begins in the other cgroup and moves.
     begins_outside: bool,
@@ -24,7 +24,7 @@ const fn row(way: &'static str, stopped_by: &'static str, counter: &'static str)
     Row { way, stopped_by, counter, seen_as: "port PORT", begins_outside: false }
 }
 
-const TABLE: [Row; 27] = [
+const TABLE: [Row; 32] = [
     row("tcp4", "connect4", "redirected"),
     row("tcp6", "connect6", "redirected"),
     row("tcp_mapped", "connect6", "redirected"),
@@ -52,7 +52,18 @@ const TABLE: [Row; 27] = [
     row("made_inside", "connect4, by the socket's label", "redirected"),
     row("udp_made_inside", "sendmsg4, by the socket's label", "udp"),
     row("given_away", "connect4, by the socket's label", "redirected"),
+    Row { seen_as: BY_SEGMENTS, ..row("segments", "egress", "egress") },
+    Row { seen_as: BY_SEGMENTS, ..row("segments_after", "egress", "egress") },
+    Row { seen_as: BY_OPTIONS, ..row("source_route", "egress", "egress") },
+    Row { seen_as: BY_OPTIONS, ..row("source_route_after", "egress", "egress") },
+    Row { seen_as: "tcp and (port PORT or net 127.0.0.0/8)", ..row("device_after", "egress", "egress") },
 ];
+
+const BY_SEGMENTS: &str = "ip6 proto 43";
+const BY_OPTIONS: &str = "tcp and ip[0] & 0xf > 5";
+
+/// The first row's port.
+const FIRST: u16 = 7001;
 
 const POLICY: &str = "@id(\"none\") forbid (principal, action, resource);";
 
@@ -94,28 +105,53 @@ fn counted(sluice: &Sluice, counter: &str) -> Result<u64> {
     found.with_context(|| format!("no counter {counter}: {status}"))
 }
 
+/// A server on the other host, at the ports of all rows: some ways only begin when a connection is there.
+fn server(far: &Netns) -> Result<(Process, tempfile::NamedTempFile)> {
+    let script = format!(
+        "import selectors, socket\nsel = selectors.DefaultSelector()\n\
+         for port in range({FIRST}, {FIRST} + {}):\n    s = socket.create_server(('::', port), family=socket.AF_INET6, dualstack_ipv6=True)\n    \
+         sel.register(s, selectors.EVENT_READ, True)\nprint('ready', flush=True)\n\
+         while True:\n    for key, _ in sel.select():\n        if key.data:\n            \
+         sel.register(key.fileobj.accept()[0], selectors.EVENT_READ, False)\n        else:\n            \
+         sel.unregister(key.fileobj)\n            key.fileobj.close()\n",
+        TABLE.len()
+    );
+    let log = tempfile::NamedTempFile::new()?;
+    let mut server =
+        Process::start(Place::here().netns(far).command("/usr/bin/python3").args(["-u", "-c", &script]), log.path())?;
+    server.ready("the far server", Duration::from_secs(10), || {
+        std::fs::read_to_string(log.path()).is_ok_and(|text| text.contains("ready"))
+    })?;
+    Ok((server, log))
+}
+
 #[test]
 fn no_way_around_the_gateway_reaches_the_other_host() -> Result<()> {
     let far = Netns::new("far")?;
+    // It takes what is sent to a loopback address, as a host that works with the workload would.
+    let mut sysctl = Place::here().netns(&far).command("sysctl");
+    run(sysctl.args(["-q", "-w", "net.ipv4.conf.all.route_localnet=1"]))?.success()?;
+    let _server = server(&far)?;
     let sniffer = Sniffer::start(&far)?;
     let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
     let mut sluice = Sluice::start(&setup(job.name()), None)?;
     sluice.quiet();
     let mut table = String::new();
-    for (row, port) in TABLE.iter().zip(7001_u16..) {
+    for (row, port) in TABLE.iter().zip(FIRST..) {
         let filter = row.seen_as.replace("PORT", &port.to_string());
         let attempt = Try { far: &far, way: row.way, port };
         // made_outside moves in; the others that move, move out.
         let (begin, end) = if row.begins_outside { (&other, &job) } else { (&job, &other) };
         let before = counted(&sluice, row.counter)?;
+        let seen = sniffer.count(&filter)?;
         let said = attempt.from(&Place::here().cgroup(begin), end)?;
-        let packets = sniffer.count(&filter)?;
+        let packets = sniffer.count(&filter)? - seen;
         assert_eq!(packets, 0, "{}: {said}\n{}", row.way, sniffer.packets(&filter)?);
         let grown = eventually(Duration::from_secs(3), || counted(&sluice, row.counter).is_ok_and(|n| n > before));
         assert!(grown, "{}: {} should have stopped it and counted `{}`: {said}", row.way, row.stopped_by, row.counter);
         // The same by a process that has no label.
         attempt.from(&Place::here().cgroup(&other), &other)?;
-        let control = sniffer.count(&filter)?;
+        let control = sniffer.count(&filter)? - seen;
         assert!(control > 0, "{} leads nowhere, labelled or not", row.way);
         table.push_str(&format!("{:20} {:34} 0 packets, {control} without a label\n", row.way, row.stopped_by));
     }
@@ -174,6 +210,63 @@ fn local_services_are_no_way_around_either() -> Result<()> {
         let counted = || counted(&sluice, "listener_by_hand").is_ok_and(|n| n > before);
         assert!(eventually(Duration::from_secs(3), counted));
         assert_eq!(reads(&other, &address.ip().to_string(), address.port())?.trim(), "b''", "closed, and told nothing");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_address_that_is_translated_after_the_connect_is_no_way_out() -> Result<()> {
+    let far = Netns::new("far")?;
+    let near = Netns::beside("near", &far)?;
+    let sniffer = Sniffer::start(&far)?;
+    let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
+    let sluice = Sluice::start(&setup(job.name()), None)?;
+    let mut sysctl = Place::here().netns(&near).command("sysctl");
+    run(sysctl.args(["-q", "-w", "net.ipv4.conf.all.route_localnet=1"]))?.success()?;
+    let rules = format!(
+        "table ip slt {{\n chain out {{ type nat hook output priority -100; ip daddr 127.83.0.0/16 meta l4proto tcp dnat to {}:7150; }}\n \
+         chain post {{ type nat hook postrouting priority 100; oifname \"eth0\" masquerade; }}\n}}\n",
+        far.v4()?
+    );
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), rules)?;
+    run(Place::here().netns(&near).command("nft").arg("-f").arg(file.path()))?.success()?;
+    let before = counted(&sluice, "egress")?;
+    let attempt = Try { far: &far, way: "tcp4", port: 7151 };
+    let said = attempt.from(&Place::here().cgroup(&job).netns(&near), &other)?;
+    assert_eq!(sniffer.count("tcp port 7150")?, 0, "{said}\n{}", sniffer.packets("tcp port 7150")?);
+    assert!(eventually(Duration::from_secs(3), || counted(&sluice, "egress").is_ok_and(|n| n > before)), "{said}");
+    // What is translated is nobody's business where nobody was redirected.
+    let call = "import socket\ns = socket.socket()\ns.settimeout(3)\ns.connect_ex(('127.83.0.1', 9))\n";
+    run(Place::here().cgroup(&other).netns(&near).command("/usr/bin/python3").args(["-c", call]))?.success()?;
+    assert!(sniffer.count("tcp port 7150")? > 0, "the translation leads nowhere");
+    Ok(())
+}
+
+#[test]
+fn neither_many_cgroups_nor_deep_ones_lose_their_label() -> Result<()> {
+    let far = Netns::new("far")?;
+    let sniffer = Sniffer::start(&far)?;
+    let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
+    let mut sluice = Sluice::start(&setup(job.name()), None)?;
+    // More than the kernel side remembers by itself, and then deeper than it looks upwards for one that it does.
+    for n in 0..4_200 {
+        std::fs::create_dir(job.path().join(format!("n{n}")))?;
+    }
+    for (round, depth) in [(0, 34), (1, 40), (2, 34), (3, 40)] {
+        if round == 2 {
+            sluice.kill();
+        }
+        for (top, labelled) in [(&job, true), (&other, false)] {
+            let first = top.child(&format!("deep{round}"))?;
+            let between = vec!["d"; depth - 2].join("/");
+            std::fs::create_dir_all(first.path().join(&between))?;
+            let deepest = first.child(&format!("{between}/d"))?;
+            let before = sniffer.count("port 7160")?;
+            let said = Try { far: &far, way: "tcp4", port: 7160 }.from(&Place::here().cgroup(&deepest), &deepest)?;
+            let seen = sniffer.count("port 7160")? - before;
+            assert_eq!(seen == 0, labelled, "round {round} in {}: {said}", first.name());
+        }
     }
     Ok(())
 }

@@ -263,6 +263,44 @@ fn a_users_subordinate_uids_are_the_users() -> Result<()> {
 }
 
 #[test]
+fn a_uid_in_a_container_is_not_the_same_number_outside() -> Result<()> {
+    let workload = "[workloads.backup]\nmatch = { user = \"nobody\" }\n\
+                    [resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n";
+    let setup = Setup {
+        body: workload.to_owned(),
+        policies: vec![("p.cedar".to_owned(), POLICY.to_owned())],
+        ..Setup::default()
+    };
+    let _sluice = Sluice::start(&setup, None)?;
+    let nobody = nix::unistd::User::from_name("nobody")?.context("no nobody")?.uid.to_string();
+    // Network namespace and user namespace belong together, and in there some root has given himself that number.
+    let script = "import ctypes, os, socket, subprocess, sys\n\
+        uid = int(sys.argv[1])\n\
+        libc = ctypes.CDLL(None, use_errno=True)\n\
+        made, mapped = os.pipe(), os.pipe()\n\
+        pid = os.fork()\n\
+        if pid == 0:\n    \
+            assert libc.unshare(0x10000000) == 0, ctypes.get_errno()\n    \
+            os.write(made[1], b'x')\n    os.read(mapped[0], 1)\n    \
+            os.setresgid(0, 0, 0)\n    os.setresuid(0, 0, 0)\n    \
+            assert libc.unshare(0x40000000) == 0, ctypes.get_errno()\n    \
+            subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True)\n    \
+            os.setresuid(uid, uid, uid)\n    \
+            a, b = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)\n    \
+            a.bind(('127.0.0.1', 0))\n    a.settimeout(3)\n    \
+            try:\n        b.sendto(b'arrived', a.getsockname())\n        print(a.recv(9))\n    \
+            except OSError as error:\n        print(error)\n    \
+            sys.stdout.flush()\n    os._exit(0)\n\
+        os.read(made[0], 1)\n\
+        for kind in 'uid', 'gid':\n    open('/proc/%d/%s_map' % (pid, kind), 'w').write('0 100000 65536')\n\
+        os.write(mapped[1], b'x')\n\
+        os.wait()\n";
+    let said = python(&Place::here(), script, &[&nobody])?;
+    ensure!(said.contains("arrived"), "{said}");
+    Ok(())
+}
+
+#[test]
 fn what_one_workload_is_refused_does_not_hide_what_another_did_while_nobody_watched() -> Result<()> {
     let far = Netns::new("far")?;
     let _keeper = keeper(&far, 7720, 1)?;

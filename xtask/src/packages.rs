@@ -11,8 +11,17 @@ use crate::shell::{run, say};
 pub(crate) const BUILD: &[&str] = &["build-essential", "libclang-dev"];
 
 /// The real parts that the end-to-end suites drive.
-pub(crate) const SUITES: &[&str] =
-    &["bpftool", "iproute2", "openssl", "pgbouncer", "postgresql", "python3-psycopg2", "tcpdump", "util-linux"];
+pub(crate) const SUITES: &[&str] = &[
+    "bpftool",
+    "iproute2",
+    "nftables",
+    "openssl",
+    "pgbouncer",
+    "postgresql",
+    "python3-psycopg2",
+    "tcpdump",
+    "util-linux",
+];
 
 /// What the demonstration shows itself with.
 pub(crate) const DEMO: &[&str] = &["iproute2", "openssl", "postgresql", "util-linux"];

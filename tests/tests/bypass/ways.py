@@ -148,6 +148,69 @@ def uring_sqpoll():
     uring(True)
 
 
+def source():
+    """The device and the address that lead to the other host."""
+    route = subprocess.run(["ip", "-o", "route", "get", V4], capture_output=True, text=True, check=True).stdout
+    return route.split(" dev ")[1].split()[0], route.split(" src ")[1].split()[0]
+
+
+def by_segments(s):
+    """A segment routing header (IPV6_RTHDR, type 4): by the other host, wherever the connection goes. No privilege."""
+    segments = 2 * socket.inet_pton(socket.AF_INET6, V6)
+    s.setsockopt(socket.IPPROTO_IPV6, 57, struct.pack("BBBBBBH", 0, 4, 4, 1, 1, 0, 0) + segments)
+
+
+def by_options(s):
+    """A loose source route (IP_OPTIONS): by the other host."""
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, struct.pack("BBBB4s", 1, 131, 7, 4, socket.inet_aton(V4)))
+
+
+def say(s):
+    """Says something whatever the other side does, and gives it time to leave."""
+    try:
+        s.sendall(b"out")
+    finally:
+        time.sleep(0.3)
+
+
+def segments():
+    s = tcp(socket.AF_INET6)
+    by_segments(s)
+    talk(s, (V6, PORT))
+
+
+def segments_after():
+    s = tcp(socket.AF_INET6)
+    s.connect((V6, PORT))
+    by_segments(s)
+    say(s)
+
+
+def source_route():
+    s = tcp()
+    by_options(s)
+    talk(s, (V4, PORT))
+
+
+def source_route_after():
+    s = tcp()
+    s.bind((source()[1], 0))
+    s.connect((V4, PORT))
+    by_options(s)
+    # The route is looked up anew.
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x10)
+    say(s)
+
+
+def device_after():
+    device, address = source()
+    s = tcp()
+    s.bind((address, 0))
+    s.connect((V4, PORT))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
+    say(s)
+
+
 def udp4():
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"out", (V4, PORT))
 
