@@ -13,7 +13,7 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::macros::cgroup_sock_addr;
 use aya_ebpf::programs::SockAddrContext;
 use gateway_ebpf::{
-    Endpoint, HEARTBEAT_STALE, LISTENER_V4, LISTENER_V6, Listener, NO_LABEL, Origin, Reason, Settings, Tuple, socket,
+    Endpoint, HEARTBEAT_STALE, LISTENER_V4, LISTENER_V6, Listener, NO_LABEL, Origin, Reason, Settings, socket,
 };
 
 use crate::maps::{DESTINATIONS, HEARTBEAT, LISTENERS, RELEASED, label_state, settings, socket as storage};
@@ -151,19 +151,38 @@ fn decide(ctx: &SockAddrContext, call: &Call) -> Way {
     let mut label = label::of_task(&settings, cgroup);
     if label == NO_LABEL {
         let stored = storage(call.sk, false);
-        if stored.is_null() {
-            return Way::Leave;
-        }
-        // SAFETY: a socket's storage, checked for null. A kind belongs to one connect, and this is another.
-        unsafe {
-            (*stored).kind = socket::NEW;
-            label = (*stored).label;
+        if !stored.is_null() {
+            // SAFETY: a socket's storage, checked for null. A kind belongs to one connect, and this is another.
+            unsafe {
+                (*stored).kind = socket::NEW;
+                label = (*stored).label;
+            }
         }
         if label == NO_LABEL {
-            return Way::Leave;
+            return unlabelled(ctx, call);
         }
     }
     labelled(ctx, call, &settings, label, cgroup)
+}
+
+/// A connect that is nobody's business, unless it is to a listener itself: whoever has a client port of a workload's
+/// could be taken for that workload.
+#[inline(always)]
+fn unlabelled(ctx: &SockAddrContext, call: &Call) -> Way {
+    if call.protocol == IPPROTO_UDP || !loopback(&call.to) {
+        return Way::Leave;
+    }
+    // SAFETY: the context itself, which the helper takes.
+    let netns = unsafe { bpf_get_netns_cookie(ctx.sock_addr.cast()) };
+    // SAFETY: read at once.
+    match unsafe { LISTENERS.get(&netns) } {
+        Some(listener) if is_listener(listener, &call.to) => {
+            // Only counted: the log is for what workloads do.
+            count(Reason::ListenerByHand);
+            Way::Refuse
+        }
+        _ => Way::Leave,
+    }
 }
 
 /// The connect of a labelled process or socket: from here on nothing is left alone by mistake.
@@ -191,6 +210,14 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
         (*stored).origin.label = label;
     }
 
+    // SAFETY: read at once; an entry that is removed meanwhile leads to a port where nobody listens.
+    let listener = unsafe { LISTENERS.get(&netns) };
+    // Before anything that lets a connect go where it wants to.
+    if let Some(listener) = listener
+        && by_hand(listener, &call.to)
+    {
+        return refused(Reason::ListenerByHand, label, who, call);
+    }
     let state = label_state(label);
     if state.is_null() {
         return refused(Reason::UnknownLabel, label, who, call);
@@ -211,13 +238,9 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
         urgent(Reason::GatewayDownOpen, label, who, call.to, call.protocol);
         return Way::Leave;
     }
-    // SAFETY: read at once; an entry that is removed meanwhile leads to a port where nobody listens.
-    let Some(listener) = (unsafe { LISTENERS.get(&netns) }) else {
-        return refused(Reason::NoListener, label, who, call);
+    let Some(listener) = listener else {
+        return no_listener(label, who, call);
     };
-    if by_hand(listener, &call.to) {
-        return refused(Reason::ListenerByHand, label, who, call);
-    }
     // SAFETY: the values are read at once.
     let live = unsafe {
         let released = RELEASED.get(&label).copied().unwrap_or(0);
@@ -237,13 +260,10 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
     unsafe {
         let time = bpf_ktime_get_ns();
         (*stored).origin = Origin { cgroup, time, destination: call.to, label, pid: who.pid, uid: who.uid };
-        (*stored).tuple = Tuple {
-            netns,
-            client: [0; 4],
-            client_port: 0,
-            listener_port: port as u16,
-            listener: if address[2] == MAPPED { address[3] } else { 0 },
-        };
+        // The client's end is written when it is known.
+        (*stored).tuple.netns = netns;
+        (*stored).tuple.listener_port = port as u16;
+        (*stored).tuple.listener = if address[2] == MAPPED { address[3] } else { 0 };
         (*stored).pending = 0;
         (*stored).kind = socket::REDIRECTED;
     }
@@ -291,6 +311,31 @@ pub(crate) fn stale() -> bool {
     // SAFETY: a helper without arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     now.wrapping_sub(*beat) > HEARTBEAT_STALE && now > *beat
+}
+
+/// Whether it is an address at which a listener can be: 127.0.0.0/8, `::1`, or `::`, which means that.
+#[inline(always)]
+fn loopback(to: &Endpoint) -> bool {
+    if mapped(to) {
+        return u32::from_be(to.address[3]) >> 24 == 127;
+    }
+    to.address[0] == 0
+        && to.address[1] == 0
+        && to.address[2] == 0
+        && (to.address[3] == LOOPBACK_V6 || to.address[3] == 0)
+}
+
+/// Whether a listener accepts exactly there. Others may use its port at other addresses.
+#[inline(always)]
+fn is_listener(listener: &Listener, to: &Endpoint) -> bool {
+    if !mapped(to) {
+        return by_hand(listener, to);
+    }
+    let mut address = false;
+    for slot in 0..LISTENER_V4 {
+        address |= (slot as u32) < listener.v4_count && to.address[3] == listener.v4[slot];
+    }
+    address && to.port == listener.v4_port
 }
 
 /// Whether the workload itself names a listener: redirected, it would look like a call to the gateway by the gateway.

@@ -183,14 +183,7 @@ fn a_ping_socket_is_not_made() -> Result<()> {
 fn local_services_are_no_way_around_either() -> Result<()> {
     let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
     let sluice = Sluice::start(&setup(job.name()), None)?;
-    let serve = "import socket\ns = socket.create_server(('::', 0), family=socket.AF_INET6, dualstack_ipv6=True)\n\
-                 print(s.getsockname()[1], flush=True)\nwhile True:\n    c, _ = s.accept()\n    c.sendall(b'local')\n    c.close()\n";
-    let log = tempfile::NamedTempFile::new()?;
-    let mut server = Process::start(Place::here().command("/usr/bin/python3").args(["-u", "-c", serve]), log.path())?;
-    server.ready("a local server", Duration::from_secs(10), || {
-        std::fs::read_to_string(log.path()).is_ok_and(|text| text.ends_with('\n'))
-    })?;
-    let port: u16 = server.output().trim().parse()?;
+    let (_server, port) = local("::", 0)?;
     let reads = |cgroup: &Cgroup, host: &str, port: u16| {
         let script = format!(
             "import socket\ntry:\n    s = socket.create_connection(('{host}', {port}), 5)\n    print(s.recv(9))\nexcept OSError as e:\n    print(e)\n"
@@ -202,6 +195,7 @@ fn local_services_are_no_way_around_either() -> Result<()> {
         assert!(!reads(&job, host, port)?.contains("local"), "{host}");
     }
     // Nor is the gateway's own listener, which only knows whom the kernel has sent.
+    let mut beside = false;
     let status = sluice.json(&["status", "--json"])?;
     for address in status["intercept"]["listeners"][0]["addresses"].as_array().context("no addresses")? {
         let address: std::net::SocketAddr = address.as_str().context("no text")?.parse()?;
@@ -209,7 +203,49 @@ fn local_services_are_no_way_around_either() -> Result<()> {
         assert!(reads(&job, &address.ip().to_string(), address.port())?.contains("refused"));
         let counted = || counted(&sluice, "listener_by_hand").is_ok_and(|n| n > before);
         assert!(eventually(Duration::from_secs(3), counted));
-        assert_eq!(reads(&other, &address.ip().to_string(), address.port())?.trim(), "b''", "closed, and told nothing");
+        // Nor for anybody else: with a client port of a workload's, he could be taken for it.
+        let before = self::counted(&sluice, "listener_by_hand")?;
+        assert!(reads(&other, &address.ip().to_string(), address.port())?.contains("refused"));
+        let counted = || self::counted(&sluice, "listener_by_hand").is_ok_and(|n| n > before);
+        assert!(eventually(Duration::from_secs(3), counted));
+        // Only there: whoever has the same port at another address is reached.
+        if address.is_ipv4() && !beside {
+            beside = true;
+            let (_server, port) = local("127.0.0.1", address.port())?;
+            assert!(reads(&other, "127.0.0.1", port)?.contains("local"));
+        }
+    }
+    assert!(beside);
+    Ok(())
+}
+
+/// A server on this machine that says `local` to everybody, and its port.
+fn local(host: &str, port: u16) -> Result<(Process, u16)> {
+    let serve = format!(
+        "import socket\nv6 = ':' in '{host}'\n\
+         s = socket.create_server(('{host}', {port}), family=socket.AF_INET6 if v6 else socket.AF_INET, dualstack_ipv6=v6)\n\
+         print(s.getsockname()[1], flush=True)\nwhile True:\n    c, _ = s.accept()\n    c.sendall(b'local')\n    c.close()\n"
+    );
+    let log = tempfile::NamedTempFile::new()?;
+    let mut server = Process::start(Place::here().command("/usr/bin/python3").args(["-u", "-c", &serve]), log.path())?;
+    server.ready("a local server", Duration::from_secs(10), || {
+        std::fs::read_to_string(log.path()).is_ok_and(|text| text.ends_with('\n'))
+    })?;
+    let port = server.output().trim().parse()?;
+    Ok((server, port))
+}
+
+#[test]
+fn where_only_listed_destinations_are_captured_the_listener_is_not_called_by_hand_either() -> Result<()> {
+    let job = Cgroup::new("job")?;
+    let listed = Setup { intercept: "capture = \"listed\"".to_owned(), ..setup(job.name()) };
+    let sluice = Sluice::start(&listed, None)?;
+    let status = sluice.json(&["status", "--json"])?;
+    for address in status["intercept"]["listeners"][0]["addresses"].as_array().context("no addresses")? {
+        let address: std::net::SocketAddr = address.as_str().context("no text")?.parse()?;
+        let script = format!("import socket\nsocket.create_connection(('{}', {}), 5)\n", address.ip(), address.port());
+        let said = run(Place::here().cgroup(&job).command("/usr/bin/python3").args(["-c", &script]))?.failure()?;
+        assert!(said.contains("ConnectionRefusedError"), "{said}");
     }
     Ok(())
 }
