@@ -209,5 +209,29 @@ impl Analysis {
     }
 }
 
+/// How often copies of copies are followed when tags are handed on.
+const MAX_COPIES: usize = 16;
+
+/// Gives columns that hold what other columns hold their tags: those of materialised views, and generated ones.
+pub fn inherit_tags(catalog: &mut Catalog) {
+    for _ in 0..MAX_COPIES {
+        catalog.finish();
+        let mut changed = false;
+        for (relation, at, tags) in flow::copied_tags(catalog) {
+            let column = catalog.relations.get_mut(&relation).and_then(|relation| relation.columns.get_mut(at));
+            if let Some(column) = column {
+                let all = column.tags.union(&tags);
+                changed |= all != column.tags;
+                column.tags = all;
+            }
+        }
+        if !changed {
+            return;
+        }
+    }
+    // They go round in circles, or further than anyone follows.
+    catalog.complete = false;
+}
+
 /// What stands for a literal that the recording must not hold.
 const HIDDEN: &str = "'***'";

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::graph::{Graph, Node, Reach, Source};
+pub(super) use self::relation::copied_tags;
 use super::form::{Act, Statement, Table};
 use super::postgres::Program;
 use super::{Analysis, Catalog, Changes, Lineage, Outputs, Settings, builtin};

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::scope::{Column, Rows, Scope};
+use super::graph::Node;
+use super::scope::{Column, Item, Rows, Scope};
 use super::{MAX_DEPTH, Walk};
-use crate::access::{ColumnName, Name, TableName};
+use crate::access::{ColumnName, Name, TableName, Tags};
+use crate::sql::Catalog;
 use crate::sql::catalog::{Relation, RelationKind};
 use crate::sql::form::Statement;
 use crate::sql::postgres;
@@ -86,5 +88,57 @@ impl<'a> Walk<'a> {
             }
         }
         Rows { columns: Vec::new(), open: Some(self.graph.unknown(nodes)) }
+    }
+}
+
+/// The tags of columns that hold what other columns hold: of materialised views, and generated ones. By relation and place.
+pub(in crate::sql) fn copied_tags(catalog: &Catalog) -> Vec<(u32, usize, Tags)> {
+    let mut found = Vec::new();
+    for relation in catalog.relations.values() {
+        if relation.kind == RelationKind::MaterializedView {
+            let mut walk = Walk::new(catalog, &catalog.definitions_path);
+            let rows = walk.view(relation);
+            let places = 0..relation.columns.len();
+            let nodes = places.map(|at| rows.open.or(rows.columns.get(at).map(|column| column.node)));
+            let nodes: Vec<_> = nodes.collect();
+            found.extend(walk.tags_of(&nodes).into_iter().enumerate().map(|(at, tags)| (relation.oid, at, tags)));
+        }
+        for (at, column) in relation.columns.iter().enumerate().filter(|(_, column)| column.generated) {
+            let mut walk = Walk::new(catalog, &catalog.definitions_path);
+            let rows = walk.relation_rows(relation);
+            let item = Item { name: Some(relation.name.to_string()), named: true, bare: true, rows, ..Item::default() };
+            let scope = Scope { items: vec![item], ..Scope::default() };
+            let select = column.default.as_deref().map(|text| format!("select {text}"));
+            let query = select.as_deref().and_then(postgres::lower).and_then(|mut program| program.statements.pop());
+            let node = match query {
+                Some(Statement::Query(query)) => {
+                    let rows = walk.outputs_of(&query.outputs, &scope);
+                    rows.open.or(rows.columns.first().map(|column| column.node))
+                }
+                // What cannot be read may hold anything of its row.
+                _ => None,
+            };
+            found.extend(walk.tags_of(&[node]).into_iter().map(|tags| (relation.oid, at, tags)));
+        }
+    }
+    found
+}
+
+impl Walk<'_> {
+    /// The tags of everything that values come from; every tag there is, of one that may be anything.
+    fn tags_of(&self, nodes: &[Option<Node>]) -> Vec<Tags> {
+        let (_, reach) = self.graph.settle();
+        let every = || {
+            let relations = self.catalog.relations.values();
+            relations.flat_map(|r| r.columns.iter()).fold(Tags::default(), |all, column| all.union(&column.tags))
+        };
+        let tags = |node: &Option<Node>| match node.and_then(|node| super::at(&reach, node)) {
+            Some(of) if !of.unknown => {
+                let sources = of.exact.iter().chain(&of.derived).filter_map(|source| self.graph.source(*source));
+                sources.fold(Tags::default(), |all, (_, tags)| all.union(tags))
+            }
+            _ => every(),
+        };
+        nodes.iter().map(tags).collect()
     }
 }

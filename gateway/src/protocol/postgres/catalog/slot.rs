@@ -15,7 +15,7 @@ use super::prints::Fingerprints;
 use super::tags::{Bindings, File, Identity, TagsError};
 use crate::access::Name;
 use crate::config::Resource;
-use crate::sql::Catalog;
+use crate::sql::{Catalog, inherit_tags};
 
 /// How old a catalog may be: others change databases too.
 pub(super) const MAX_AGE: Duration = Duration::from_secs(1);
@@ -279,6 +279,9 @@ impl Slot {
                 local.cloned().unwrap_or_default()
             }
         };
+        if catalog.any_sensitive {
+            inherit_tags(&mut catalog);
+        }
         if committed {
             self.unmatched.store(Arc::new(bindings.unmatched(&self.resource, &self.database)));
         }
