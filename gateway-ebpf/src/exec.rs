@@ -24,8 +24,8 @@ pub(crate) fn process_exec(_ctx: RawTracePointContext) -> i32 {
         return 0;
     }
     let netns = current_netns().unwrap_or(0);
-    // SAFETY: only whether it is there.
-    if unsafe { LISTENERS.get(&netns) }.is_none() {
+    // SAFETY: the counts are read at once. One without listeners is there for accepted connections alone.
+    if unsafe { LISTENERS.get(&netns) }.is_none_or(|listener| listener.v4_count == 0 && listener.v6_count == 0) {
         urgent(Reason::Arrived, label, caller(cgroup, netns), Endpoint::default(), 0);
     }
     0

@@ -53,6 +53,8 @@ pub static SESSIONS_CLOSED: Counter = Counter::new();
 pub static RECORDER_FAILURES: Counter = Counter::new();
 /// Connections that were open before their workload had its label.
 pub static CONNECTIONS_DESTROYED: Counter = Counter::new();
+/// AF_PACKET sockets that labelled processes have now.
+pub static PACKET_SOCKETS: Counter = Counter::new();
 /// What the eBPF programs have counted, in the order of [`Reason::ALL`], since their maps were made.
 pub static KERNEL_EVENTS: [Counter; Reason::COUNT as usize] = [const { Counter::new() }; Reason::COUNT as usize];
 
@@ -122,6 +124,11 @@ pub fn prometheus() -> String {
         let _ =
             writeln!(out, "sluice_connections_refused_total{{workload=\"{workload}\",reason=\"{reason}\"}} {count}");
     }
+    let _ = writeln!(
+        out,
+        "# HELP sluice_packet_sockets AF_PACKET sockets of labelled processes now: what they send is not guarded.\n# TYPE sluice_packet_sockets gauge\nsluice_packet_sockets {}",
+        PACKET_SOCKETS.get()
+    );
     let open = SESSIONS_OPENED.get().saturating_sub(SESSIONS_CLOSED.get());
     let _ = writeln!(
         out,

@@ -293,6 +293,15 @@ impl Sluice {
         serde_json::from_str(&text).with_context(|| format!("sluice {} printed no JSON: {text}", arguments.join(" ")))
     }
 
+    /// A value of `sluice status --json` by its JSON pointer, `/intercept/listeners`.
+    ///
+    /// # Errors
+    /// It fails, or has no such value.
+    pub fn status(&self, pointer: &str) -> Result<serde_json::Value> {
+        let status = self.json(&["status", "--json"])?;
+        status.pointer(pointer).cloned().with_context(|| format!("no {pointer} in {status}"))
+    }
+
     /// Writes the node CA's certificate (`sluice ca`) to a file that clients can name.
     ///
     /// # Errors

@@ -123,6 +123,16 @@ fn print_intercept(layer: &serde_json::Value) {
         let inode = listener.get("inode").and_then(serde_json::Value::as_u64).unwrap_or(0);
         println!("listener       in network namespace {inode} at {}", printable(&addresses.join(", ")));
     }
+    for socket in list("packet_sockets") {
+        let number = |key: &str| socket.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let workload = socket.get("workload").and_then(serde_json::Value::as_str).unwrap_or("unknown");
+        println!(
+            "PACKET SOCKET  of workload {}, process {} in network namespace {}: what it sends is not guarded",
+            printable(workload),
+            number("pid"),
+            number("inode")
+        );
+    }
     println!("cgroups        {} labelled", count("labelled_cgroups"));
     println!(
         "connections    {} redirected now, at most {} for a workload",

@@ -8,10 +8,14 @@ use super::plan::address;
 use crate::access::Name;
 use crate::log::Limiter;
 
+/// Of these nothing is told of what was left out.
+const QUIET: [Reason; 5] =
+    [Reason::Redirected, Reason::NotCovered, Reason::CgroupLabelled, Reason::Arrived, Reason::GatewayDownOpen];
+
 /// Writes events to the log, so many lines a second for each workload and reason.
 #[derive(Debug)]
 pub(super) struct EventLog {
-    limiter: Limiter<(u32, Reason)>,
+    limiter: Limiter<(u32, &'static str)>,
 }
 
 impl EventLog {
@@ -19,9 +23,14 @@ impl EventLog {
         EventLog { limiter: Limiter::default() }
     }
 
+    /// Whether a workload may cause a line of this kind now. What may not is counted, and told by [`EventLog::tick`].
+    pub(super) fn allows(&mut self, label: u32, kind: &'static str) -> bool {
+        self.limiter.admit((label, kind))
+    }
+
     /// Logs one event, or counts it among those that are not.
     pub(super) fn write(&mut self, event: &Event, reason: Reason, labels: &BTreeMap<u32, Name>) {
-        if !self.limiter.admit((event.label, reason)) && reason != Reason::GatewayDownOpen {
+        if !self.allows(event.label, reason.name()) && reason != Reason::GatewayDownOpen {
             return;
         }
         let workload = labels.get(&event.label).map_or("unknown", |name| name);
@@ -46,23 +55,10 @@ impl EventLog {
 
     /// Once a second: says how many lines were left out.
     pub(super) fn tick(&mut self, labels: &BTreeMap<u32, Name>) {
-        for ((label, reason), more) in self.limiter.left_out() {
-            let quiet = matches!(
-                reason,
-                Reason::Redirected
-                    | Reason::NotCovered
-                    | Reason::CgroupLabelled
-                    | Reason::Arrived
-                    | Reason::GatewayDownOpen
-            );
-            if !quiet {
+        for ((label, kind), more) in self.limiter.left_out() {
+            if !QUIET.iter().any(|reason| reason.name() == kind) {
                 let workload = labels.get(&label).map_or("unknown", |name| name);
-                tracing::warn!(
-                    workload,
-                    reason = reason.name(),
-                    more,
-                    "further events of this kind in the last second"
-                );
+                tracing::warn!(workload, reason = kind, more, "further events of this kind in the last second");
             }
         }
     }

@@ -12,15 +12,19 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::heartbeat::HeartbeatError;
 use super::labels::LabelError;
-use super::layer::{Command, Layer, Start};
+use super::layer::{Command, Layer};
 use super::plan::{Plan, PlanError};
 use super::spaces::SpaceError;
-use super::{Accepted, CgroupError, Label, LoadError, Namespaces, PinError};
+use super::start::Start;
+use super::{Accepted, CgroupError, Direct, Label, LoadError, Namespaces, PinError};
 use crate::access::Name;
 use crate::config::Config;
 
 /// How many accepted connections wait to be given to a core.
 const WAITING: usize = 1024;
+
+/// How many connects that went by wait to be recorded: about as many as the kernel's buffer of events holds.
+const WENT_BY: usize = 16_384;
 
 /// The redirect layer could not be set up, so the daemon does not start: a workload that is believed to be guarded and
 /// is not would be worse.
@@ -70,6 +74,9 @@ pub enum InterceptError {
     /// A table of the kernel side cannot be written.
     #[error("a table of the kernel side cannot be used: {0}")]
     Map(#[from] aya::maps::MapError),
+    /// Origins come and go while nobody is redirected.
+    #[error("the kernel's table of connections changes though nobody is redirected: sluice detach, then start again")]
+    Restless,
     /// No sign of life.
     #[error(transparent)]
     Heartbeat(#[from] HeartbeatError),
@@ -112,6 +119,7 @@ impl View {
 #[derive(Debug)]
 pub struct Interceptor {
     accepted: mpsc::Receiver<Accepted>,
+    direct: Option<mpsc::Receiver<Direct>>,
     commands: Sender<Command>,
     view: Arc<View>,
     /// Never sent: its end is the thread's.
@@ -134,6 +142,7 @@ impl Interceptor {
             tracing::warn!("{warning}");
         }
         let (sender, accepted) = mpsc::channel(WAITING);
+        let (went_by, direct) = mpsc::channel(WENT_BY);
         let (commands, orders) = channel();
         let (ending, ended) = oneshot::channel();
         let (starting, started) = oneshot::channel();
@@ -145,6 +154,7 @@ impl Interceptor {
             namespaces,
             runtime: Handle::current(),
             accepted: sender,
+            direct: went_by,
             view: Arc::clone(&view),
         };
         let thread = std::thread::Builder::new().name("intercept".to_owned()).spawn(move || {
@@ -161,7 +171,7 @@ impl Interceptor {
             }
         })?;
         started.await.unwrap_or(Err(InterceptError::Ended))?;
-        Ok(Interceptor { accepted, commands, view, ended, thread })
+        Ok(Interceptor { accepted, direct: Some(direct), commands, view, ended, thread })
     }
 
     /// The next redirected connection. Can be dropped and asked again without losing one.
@@ -174,6 +184,12 @@ impl Interceptor {
             accepted = self.accepted.recv() => accepted.ok_or(InterceptError::Ended),
             _ = &mut self.ended => Err(InterceptError::Ended),
         }
+    }
+
+    /// Connects that went by while no daemon ran, where that is configured. For the first who asks.
+    pub fn direct(&mut self) -> mpsc::Receiver<Direct> {
+        // A channel without a sender has no more to say.
+        self.direct.take().unwrap_or_else(|| mpsc::channel(1).1)
     }
 
     /// Takes another configuration. What is labelled stays guarded throughout.

@@ -11,6 +11,7 @@ use super::diag::{self, Doomed};
 use super::maps::{Maps, Raw, gone, sync};
 use super::patterns::Automaton;
 use super::plan::Plan;
+use super::shares::Shares;
 
 /// linux/bpf.h: only where there is none yet, only where there is one.
 const BPF_NOEXIST: u64 = 1;
@@ -41,10 +42,12 @@ pub(super) struct Found {
     above: Option<u64>,
 }
 
-/// The whole tree at one moment.
+/// The whole tree at one moment, and who runs in it.
 #[derive(Debug)]
 pub(super) struct Survey {
     pub(super) found: Vec<Found>,
+    /// Labelled processes, with their labels: by cgroup, then by user.
+    pub(super) processes: Vec<(u32, u32)>,
     /// What the kernel knew before.
     held: HashMap<u64, Known>,
 }
@@ -59,12 +62,13 @@ pub(super) struct Fresh {
 
 /// Tells the kernel side everything but which cgroups are whose: labels, settings, patterns, users, allowed datagrams.
 /// What is labelled stays so until the end, and a label is known before anything has it.
-pub(super) fn apply(plan: &Plan, maps: &mut Maps) -> Result<Fresh, MapError> {
-    for label in plan.labels.keys().chain([&NO_LABEL]) {
-        match maps.labels.insert(label, Raw(LabelState::default()), BPF_NOEXIST) {
-            Err(error) if exists(&error) => {}
-            other => other?,
-        }
+pub(super) fn apply(plan: &Plan, maps: &mut Maps, shares: &mut Shares) -> Result<Fresh, MapError> {
+    let held: HashSet<u32> = maps.labels.keys().collect::<Result<_, _>>()?;
+    let new: Vec<u32> = plan.labels.keys().chain([&NO_LABEL]).copied().filter(|label| !held.contains(label)).collect();
+    // Counts of an earlier label of that name mean nothing to this one.
+    shares.begin(&new, maps)?;
+    for label in new {
+        maps.labels.insert(label, Raw(LabelState::default()), BPF_NOEXIST)?;
     }
     sync(&mut maps.allow_udp, &plan.allow_udp)?;
     let running = maps.settings.get(&0, 0)?.0;
@@ -100,28 +104,36 @@ fn write_automaton(automaton: &Automaton, base: u32, maps: &mut Maps) -> Result<
 
 /// Takes workloads that are not configured any more out of the kernel. Sockets that were made under their labels are
 /// refused from here on.
-pub(super) fn forget(plan: &Plan, maps: &mut Maps) -> Result<(), MapError> {
+pub(super) fn forget(plan: &Plan, maps: &mut Maps, shares: &mut Shares) -> Result<(), MapError> {
     let held: Vec<u32> = maps.labels.keys().collect::<Result<_, _>>()?;
     for label in held.into_iter().filter(|label| *label != NO_LABEL && !plan.labels.contains_key(label)) {
         gone(maps.labels.remove(&label))?;
-        gone(maps.released.remove(&label))?;
+        shares.end(label, maps)?;
     }
     Ok(())
 }
 
-/// Looks at the whole tree; changes nothing.
-pub(super) fn survey(root: &Root, automaton: &Automaton, maps: &Maps) -> Result<Survey, LabelError> {
+/// Looks at the whole tree and all labelled processes; changes nothing.
+///
+/// # Errors
+/// Some of it cannot be read. Then nothing can be said to be gone.
+pub(super) fn survey(root: &Root, plan: &Plan, maps: &Maps) -> Result<Survey, LabelError> {
     // Before the walk: what is held and not found is then a cgroup that is gone.
     let held = maps.cgroups.iter().map(|entry| entry.map(|(id, known)| (id, known.0))).collect::<Result<_, _>>()?;
     let top = root.cgroup();
     let mut found = vec![Found { cgroup: top.clone(), label: NO_LABEL, top: None, above: None }];
     root.walk((NO_LABEL, None, top.id), &mut |cgroup, (inherited, top, above)| {
-        let label = if inherited == NO_LABEL { automaton.label(&cgroup.path) } else { inherited };
+        let label = if inherited == NO_LABEL { plan.automaton.label(&cgroup.path) } else { inherited };
         let top = top.or((label != NO_LABEL).then_some(cgroup.id));
         found.push(Found { cgroup: cgroup.clone(), label, top, above: Some(above) });
         (label, top, cgroup.id)
     })?;
-    Ok(Survey { found, held })
+    let mut processes = Vec::new();
+    for found in found.iter().filter(|found| found.label != NO_LABEL) {
+        processes.extend(cgroups::processes(&found.cgroup.folder)?.into_iter().map(|pid| (pid, found.label)));
+    }
+    processes.extend(processes_of(&plan.uids)?);
+    Ok(Survey { found, processes, held })
 }
 
 /// Makes the kernel's table say what the survey says.
@@ -197,30 +209,26 @@ fn exists(error: &MapError) -> bool {
 }
 
 impl Survey {
-    /// Processes in labelled cgroups, with their labels.
-    pub(super) fn processes(&self) -> Vec<(u32, u32)> {
-        let labelled = self.found.iter().filter(|found| found.label != NO_LABEL);
-        labelled
-            .flat_map(|found| cgroups::processes(&found.cgroup.folder).into_iter().map(|pid| (pid, found.label)))
-            .collect()
-    }
-
     /// How many cgroups a label was given to by their own paths.
     pub(super) fn labelled(&self) -> usize {
         self.found.iter().filter(|found| found.top == Some(found.cgroup.id)).count()
     }
 
     /// Whose connections are older than their label.
-    pub(super) fn doomed(&self, fresh: &Fresh) -> Doomed {
+    ///
+    /// # Errors
+    /// A cgroup cannot be read.
+    pub(super) fn doomed(&self, fresh: &Fresh) -> Result<Doomed, CgroupError> {
         let mut doomed = Doomed { uids: fresh.uids.clone(), ..Doomed::default() };
         for found in &self.found {
             if found.label != NO_LABEL && found.top.is_some_and(|top| fresh.cgroups.contains(&top)) {
                 doomed.cgroups.insert(found.cgroup.id);
-                let pids = cgroups::processes(&found.cgroup.folder);
+                // Again: one may have come since the survey.
+                let pids = cgroups::processes(&found.cgroup.folder)?;
                 doomed.inodes.extend(pids.into_iter().flat_map(diag::held_by));
             }
         }
-        doomed
+        Ok(doomed)
     }
 }
 
@@ -230,11 +238,11 @@ impl Fresh {
     }
 }
 
-/// Processes of labelled users that are in no labelled cgroup's table, with their labels.
-pub(super) fn processes_of(uids: &BTreeMap<u32, u32>) -> Vec<(u32, u32)> {
+/// Processes of labelled users, with their labels.
+fn processes_of(uids: &BTreeMap<u32, u32>) -> Result<Vec<(u32, u32)>, CgroupError> {
     if uids.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let found = cgroups::processes_of_users(|uid| uids.contains_key(&uid));
-    found.into_iter().filter_map(|(pid, uid)| Some((pid, *uids.get(&uid)?))).collect()
+    let found = cgroups::processes_of_users(|uid| uids.contains_key(&uid))?;
+    Ok(found.into_iter().filter_map(|(pid, uid)| Some((pid, *uids.get(&uid)?))).collect())
 }

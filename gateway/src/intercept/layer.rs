@@ -3,32 +3,33 @@
 //! One thread, because entering namespaces, walking the tree and reading `/proc` block, and because one owner needs no
 //! locks.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use aya::maps::{HashMap as BpfMap, Map, MapData, MapError};
-use gateway_ebpf::{ENDPOINTS_MAX, NO_LABEL, Reason, map};
+use aya::maps::MapError;
+use gateway_ebpf::{Event, NO_LABEL, Reason};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::cgroups::{self, Root};
+use super::cgroups::Root;
 use super::events::EventLog;
 use super::heartbeat::{self, Heartbeat};
 use super::interceptor::{InterceptError, View};
 use super::labels::{self, Fresh, Survey};
-use super::maps::{Maps, Raw, gone, sync};
-use super::netns::{self, Namespaces};
+use super::maps::{Maps, Raw, gone};
+use super::netns::{self, Place};
 use super::origin::{Registry, Released};
+use super::packets::{PacketSocket, Watch};
 use super::pins::Pins;
-use super::plan::{Plan, endpoint, fits};
+use super::plan::{Plan, address};
 use super::programs::{self, Attached};
+use super::shares::{self, Shares};
 use super::spaces::Spaces;
-use super::{Accepted, diag};
+use super::start::{check_self, cover};
+use super::{Direct, Label, Process, diag};
 use crate::metrics;
 
 /// How often, in ms, events are looked at that wake nobody.
@@ -37,6 +38,11 @@ const TICK: u8 = 20;
 const PUBLISH: Duration = Duration::from_millis(500);
 /// How often labelled processes are looked for in namespaces without a listener, and listeners without processes.
 const ROUND: Duration = Duration::from_secs(2);
+/// How long after a label of the kernel side was lost all are looked at.
+const LOST: Duration = Duration::from_millis(200);
+/// How long listeners are opened at a time, and how long where labels wait for them.
+const WORK: Duration = Duration::from_millis(10);
+pub(super) const SETTLE: Duration = Duration::from_secs(2);
 /// How often origins are looked for that belong to no connection.
 const SWEEP: Duration = Duration::from_secs(10);
 /// How old, in ns, an origin without a connection has to be: connecting takes a client minutes at most where SYNs are
@@ -55,98 +61,46 @@ pub(super) enum Command {
     Stop,
 }
 
-/// What the thread starts with.
-pub(super) struct Start {
-    pub(super) pin_dir: PathBuf,
-    pub(super) plan: Plan,
-    pub(super) destinations: Vec<SocketAddr>,
-    pub(super) namespaces: Namespaces,
-    pub(super) runtime: Handle,
-    pub(super) accepted: mpsc::Sender<Accepted>,
-    pub(super) view: Arc<View>,
-}
-
 /// The kernel side of this node, attached.
 pub(super) struct Layer {
-    pins: Pins,
-    root: Root,
-    maps: Maps,
-    plan: Plan,
-    attached: Vec<Attached>,
-    spaces: Spaces,
-    registry: Arc<Registry>,
-    heartbeat: Option<Heartbeat>,
-    log: EventLog,
-    view: Arc<View>,
-    released: HashMap<u32, u64>,
-    labelled: usize,
-    destroyed: u64,
+    pub(super) pins: Pins,
+    pub(super) root: Root,
+    pub(super) maps: Maps,
+    pub(super) plan: Plan,
+    pub(super) attached: Vec<Attached>,
+    pub(super) spaces: Spaces,
+    pub(super) registry: Arc<Registry>,
+    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) log: EventLog,
+    pub(super) direct: mpsc::Sender<Direct>,
+    pub(super) view: Arc<View>,
+    pub(super) shares: Shares,
+    pub(super) packets: Watch,
+    /// AF_PACKET sockets of labelled processes, as they were last seen.
+    pub(super) packet_sockets: BTreeSet<PacketSocket>,
+    /// How many files this process may have open.
+    pub(super) files: u64,
+    pub(super) labelled: usize,
+    pub(super) destroyed: u64,
     /// What is wrong now, for `status`.
-    missing: Vec<&'static str>,
-    failure: Option<String>,
-    published: Instant,
-    round: Instant,
-    sweep: Instant,
+    pub(super) missing: Vec<&'static str>,
+    pub(super) failure: Option<String>,
+    /// A label of a new cgroup could not be stored by the kernel side.
+    pub(super) lost: bool,
+    pub(super) published: Instant,
+    pub(super) round: Instant,
+    pub(super) sweep: Instant,
 }
 
 impl Layer {
-    /// Sets everything up. A start that fails leaves nothing, or what an earlier daemon had left.
-    pub(super) fn start(start: Start) -> Result<Self, InterceptError> {
-        check_place()?;
-        let root = Root::find()?;
-        check_self(&start.plan)?;
-        raise_file_limit();
-        let pins = Pins::open(&start.pin_dir)?;
-        if pins.takeover {
-            tracing::info!("taking over the programs that an earlier daemon has left attached");
-        }
-        match Self::attach(start, &pins, root) {
-            Ok(build) => Ok(build.finish(pins)),
-            Err(error) => {
-                pins.give_up();
-                Err(error)
-            }
-        }
-    }
-
-    fn attach(start: Start, pins: &Pins, root: Root) -> Result<Building, InterceptError> {
-        let began = heartbeat::now()?;
-        let Start { plan, destinations, namespaces, runtime, accepted, view, .. } = start;
-        let (loaded, mut maps) = programs::load(pins)?;
-        let mut fresh = labels::apply(&plan, &mut maps)?;
-        // An earlier daemon's programs may still be attached: what was covered stays so until they are replaced.
-        add(&destinations, &mut maps)?;
-        let origins = MapData::from_pin(pins.maps().join(map::ORIGINS))?;
-        let origins = BpfMap::try_from(Map::HashMap(origins))?;
-        let registry = Arc::new(Registry::new(origins, accepted));
-        let mut spaces = Spaces::new(runtime, Arc::clone(&registry), namespaces, &mut maps)?;
-        // Listeners before labels: nobody else can take their ports first.
-        let before = labels::survey(&root, &plan.automaton, &maps)?;
-        spaces.cover(&before.processes(), &mut maps);
-        spaces.cover(&labels::processes_of(&plan.uids), &mut maps);
-        let attached = loaded.attach(pins, &root)?;
-        cover(&destinations, &mut maps)?;
-        let survey = labels::survey(&root, &plan.automaton, &maps)?;
-        labels::write(&survey, &mut maps, &mut fresh)?;
-        labels::forget(&plan, &mut maps)?;
-        maps.lost.set(0, 0, 0)?;
-        for line in pins.remove_other_layouts()? {
-            tracing::info!("removed {line} of another version");
-        }
-        let mut released: HashMap<u32, u64> = maps.released.iter().collect::<Result<_, _>>()?;
-        // Their connections ended with the daemon that had them.
-        forget_origins(&mut maps, &mut released, |_, time| time < began)?;
-        let heartbeat = Heartbeat::start(&pins.maps())?;
-        Ok(Building { root, maps, plan, attached, spaces, registry, heartbeat, view, released, survey, fresh })
-    }
-
     /// Follows what happens until it is told to stop. Nothing in here ends it: what fails is logged, shown and tried
     /// again, and connects that depend on it are refused meanwhile.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         loop {
             let readable = {
                 let mut fds = self.maps.readable().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-                poll(&mut fds, PollTimeout::from(TICK))
+                let wait = if self.spaces.busy() { PollTimeout::ZERO } else { PollTimeout::from(TICK) };
+                poll(&mut fds, wait)
             };
             if let Err(error) = readable
                 && error != nix::errno::Errno::EINTR
@@ -155,6 +109,8 @@ impl Layer {
                 std::thread::sleep(Duration::from_millis(20));
             }
             self.events();
+            self.spaces.bury(&self.registry.take_dead(), &mut self.maps);
+            self.spaces.work(WORK, &mut self.maps);
             self.release();
             loop {
                 match commands.try_recv() {
@@ -188,55 +144,74 @@ impl Layer {
         match done {
             Ok(()) => self.failure = None,
             Err(error) => {
-                tracing::error!(%error, "the redirect layer could not be brought up to date");
+                if self.log.allows(NO_LABEL, "layer") {
+                    tracing::error!(%error, "the redirect layer could not be brought up to date");
+                }
                 self.failure = Some(error.to_string());
             }
         }
     }
 
     fn events(&mut self) {
-        let (mut arrived, mut lost) = (Vec::new(), false);
+        let (mut arrived, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
         for _ in 0..EVENTS {
             let Some(event) = self.maps.event() else { break };
             let Some((event, reason)) = event.and_then(|event| Some((event, Reason::from_number(event.reason)?)))
             else {
                 continue;
             };
-            if matches!(reason, Reason::Arrived | Reason::NoListener) && event.pid != 0 {
-                arrived.push((event.pid, event.label));
+            match reason {
+                Reason::Arrived if event.pid != 0 => drop(arrived.insert((event.pid, event.label))),
+                // The connect can be of a thread that is elsewhere than its process.
+                Reason::NoListener if event.pid != 0 => drop(elsewhere.insert((event.pid, event.label))),
+                Reason::GatewayDownOpen => self.went_by(&event),
+                Reason::CgroupLost => self.lost = true,
+                _ => {}
             }
-            lost |= reason == Reason::CgroupLost;
             self.log.write(&event, reason, &self.plan.labels);
         }
-        arrived.sort_unstable();
-        arrived.dedup();
-        self.spaces.cover(&arrived, &mut self.maps);
-        if lost {
-            let walked = self.walk(Fresh::default());
-            self.note(walked);
+        for (processes, threads) in [(arrived, false), (elsewhere, true)] {
+            let processes: Vec<(u32, u32)> = processes.into_iter().collect();
+            match netns::places(&processes, threads) {
+                Ok(places) => self.spaces.cover(&places),
+                Err(error) => self.note(Err(error.into())),
+            }
         }
     }
 
-    /// Looks at the whole tree and labels what the kernel side has not.
-    fn walk(&mut self, mut fresh: Fresh) -> Result<(), InterceptError> {
+    /// Has it recorded. It is in the log in any case.
+    fn went_by(&self, event: &Event) {
+        let process = Process { pid: event.pid, uid: event.uid, cgroup: event.cgroup, netns: event.netns };
+        let label = Label(event.label);
+        if self.direct.try_send(Direct { destination: address(&event.destination), process, label }).is_err() {
+            tracing::error!(pid = event.pid, "a connect that went by cannot be recorded: too many at once");
+        }
+    }
+
+    /// Labels what the kernel side has not, after listeners are where its processes are.
+    fn label(&mut self, survey: &Survey, places: &[Place], mut fresh: Fresh) -> Result<(), InterceptError> {
         let lost = self.maps.lost.get(&0, 0)?;
-        let survey = labels::survey(&self.root, &self.plan.automaton, &self.maps)?;
-        self.spaces.cover(&survey.processes(), &mut self.maps);
-        labels::write(&survey, &mut self.maps, &mut fresh)?;
+        self.spaces.cover(places);
+        self.spaces.work(if fresh.is_empty() { WORK } else { SETTLE }, &mut self.maps);
+        labels::write(survey, &mut self.maps, &mut fresh)?;
         if lost != 0 && self.maps.lost.get(&0, 0)? == lost {
             self.maps.lost.set(0, 0, 0)?;
         }
         self.labelled = survey.labelled();
-        self.destroy(&survey, &fresh);
+        self.destroy(survey, &fresh);
         Ok(())
     }
 
     /// Ends connections that are older than their workload's label.
-    fn destroy(&mut self, survey: &Survey, fresh: &Fresh) {
+    pub(super) fn destroy(&mut self, survey: &Survey, fresh: &Fresh) {
         if fresh.is_empty() {
             return;
         }
-        let doomed = survey.doomed(fresh);
+        let doomed = match survey.doomed(fresh) {
+            Ok(doomed) => doomed,
+            // Their packets are dropped by the egress guard all the same.
+            Err(error) => return self.note(Err(error.into())),
+        };
         for netns in self.spaces.namespaces() {
             match diag::destroy(&netns, &doomed) {
                 Ok(0) => {}
@@ -256,17 +231,25 @@ impl Layer {
         }
     }
 
-    fn reload(&mut self, plan: Plan) -> Result<(), InterceptError> {
+    fn reload(&mut self, mut plan: Plan) -> Result<(), InterceptError> {
         check_self(&plan)?;
-        self.spaces.cover(&labels::processes_of(&plan.uids), &mut self.maps);
+        plan.fit_files(self.files);
+        self.spaces.limit(plan.namespaces_max);
         // New names first: a label that nobody knows would be refused.
         let both: BTreeMap<_, _> = self.plan.labels.iter().chain(&plan.labels).map(|(l, n)| (*l, n.clone())).collect();
         self.view.set_labels(both);
-        let fresh = labels::apply(&plan, &mut self.maps)?;
+        // Listeners where new labels will be, before users and new cgroups have them.
+        let survey = labels::survey(&self.root, &plan, &self.maps)?;
+        let places = netns::places(&survey.processes, false)?;
+        self.spaces.cover(&places);
+        self.spaces.work(SETTLE, &mut self.maps);
+        let fresh = labels::apply(&plan, &mut self.maps, &mut self.shares)?;
         self.plan = plan;
-        self.walk(fresh)?;
-        labels::forget(&self.plan, &mut self.maps)?;
-        self.released.retain(|label, _| self.plan.labels.contains_key(label));
+        // Again: what has come meanwhile was labelled by the patterns of before.
+        let survey = labels::survey(&self.root, &self.plan, &self.maps)?;
+        let places = netns::places(&survey.processes, false)?;
+        self.label(&survey, &places, fresh)?;
+        labels::forget(&self.plan, &mut self.maps, &mut self.shares)?;
         self.view.set_labels(self.plan.labels.clone());
         self.failure = None;
         Ok(())
@@ -274,33 +257,58 @@ impl Layer {
 
     /// Takes the origins of closed connections out of the kernel's table.
     fn release(&mut self) {
-        for Released { tuple, time, label } in self.registry.take_released() {
+        for released in self.registry.take_released() {
+            let Released { tuple, time, label } = released;
             let held = self.maps.origins.get(&Raw(tuple), 0).map(|origin| origin.0.time);
-            // The same ends can be another connection's by now.
-            if held.ok() == Some(time) {
-                let done = gone(self.maps.origins.remove(&Raw(tuple)))
-                    .and_then(|()| count_released(&mut self.maps, &mut self.released, label));
-                self.report(done);
+            let done = match held {
+                Ok(held) if held == time => gone(self.maps.origins.remove(&Raw(tuple)))
+                    .and_then(|()| self.shares.removed(label, &mut self.maps)),
+                // The same ends can be another connection's by now.
+                Ok(_) | Err(MapError::KeyNotFound) => Ok(()),
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(()) => self.registry.forget(&released),
+                Err(_) => self.registry.release(released),
             }
+            self.report(done);
         }
     }
 
     fn report(&mut self, done: Result<(), MapError>) {
         if let Err(error) = done {
-            tracing::error!(%error, "a table of the kernel side cannot be written");
+            if self.log.allows(NO_LABEL, "table") {
+                tracing::error!(%error, "a table of the kernel side cannot be written");
+            }
             self.failure = Some(error.to_string());
         }
     }
 
     fn timers(&mut self) {
+        for failure in self.spaces.take_failures() {
+            if self.log.allows(failure.label, "no_listener_opened") {
+                let workload = self.plan.labels.get(&failure.label).map_or("none", |name| name);
+                tracing::warn!(
+                    workload,
+                    pid = failure.pid,
+                    inode = failure.inode,
+                    error = failure.why,
+                    "no listener in a network namespace: whoever is labelled there is refused"
+                );
+            }
+        }
         self.log.tick(&self.plan.labels);
-        if self.round.elapsed() >= ROUND {
+        if self.round.elapsed() >= if self.lost { LOST } else { ROUND } {
+            self.lost = false;
             self.round = Instant::now();
-            self.look_around();
+            let looked = self.look_around();
+            self.note(looked);
+            self.look_at_programs();
         }
         if self.sweep.elapsed() >= SWEEP {
             self.sweep = Instant::now();
-            self.sweep_origins();
+            let swept = self.sweep_origins();
+            self.report(swept);
         }
         if self.published.elapsed() >= PUBLISH {
             self.published = Instant::now();
@@ -308,18 +316,43 @@ impl Layer {
         }
     }
 
-    /// Listeners where labelled processes are, and nowhere else; labels where they should be; programs still attached.
-    fn look_around(&mut self) {
-        let walked = self.walk(Fresh::default());
-        self.note(walked);
-        let survey = labels::survey(&self.root, &self.plan.automaton, &self.maps);
-        let Ok(survey) = survey else { return };
-        let mut processes = survey.processes();
-        processes.extend(labels::processes_of(&self.plan.uids));
-        self.spaces.cover(&processes, &mut self.maps);
-        let used: HashSet<(u64, u64)> =
-            processes.iter().filter_map(|(pid, _)| netns::id_of_process(*pid).ok()).collect();
-        self.spaces.close_unused(&used, &mut self.maps);
+    /// Listeners where labelled processes are, and nowhere else; labels where they should be. Where something cannot be
+    /// read, nothing is taken away.
+    fn look_around(&mut self) -> Result<(), InterceptError> {
+        let survey = labels::survey(&self.root, &self.plan, &self.maps)?;
+        let places = netns::places(&survey.processes, false);
+        let closed = places.as_ref().map_or(Ok(()), |places| {
+            let used: HashSet<netns::Id> = places.iter().map(|place| place.id).collect();
+            self.spaces.round(&used, &mut self.maps)
+        });
+        self.label(&survey, places.as_deref().unwrap_or_default(), Fresh::default())?;
+        closed?;
+        let places = places?;
+        if let Some(found) = self.packets.found() {
+            self.packet_sockets(found);
+        }
+        self.packets.look(places, survey.processes);
+        Ok(())
+    }
+
+    fn packet_sockets(&mut self, found: BTreeSet<PacketSocket>) {
+        for socket in found.difference(&self.packet_sockets) {
+            if self.log.allows(socket.label, "packet_socket") {
+                let workload = self.plan.labels.get(&socket.label).map_or("unknown", |name| name);
+                tracing::error!(
+                    workload,
+                    pid = socket.pid,
+                    inode = socket.netns,
+                    socket = socket.inode,
+                    "a labelled process has an AF_PACKET socket: what it sends is not guarded. Take CAP_NET_RAW from it"
+                );
+            }
+        }
+        metrics::PACKET_SOCKETS.set(u64::try_from(found.len()).unwrap_or(u64::MAX));
+        self.packet_sockets = found;
+    }
+
+    fn look_at_programs(&mut self) {
         let missing = programs::missing(&self.attached, &self.root);
         if missing != self.missing {
             if !missing.is_empty() {
@@ -329,23 +362,44 @@ impl Layer {
         }
     }
 
-    /// Removes origins of connections that were never accepted, as where a listener's queue was full.
-    fn sweep_origins(&mut self) {
-        let Ok(now) = heartbeat::now() else { return };
-        let registry = Arc::clone(&self.registry);
-        let swept = forget_origins(&mut self.maps, &mut self.released, |tuple, time| {
-            now.saturating_sub(time) > ORPHAN && !registry.is_live(tuple, time)
-        });
-        self.report(swept);
+    /// Removes origins of connections that were never accepted, as where a listener's queue was full; and puts right
+    /// how many each workload has.
+    fn sweep_origins(&mut self) -> Result<(), MapError> {
+        let Ok(now) = heartbeat::now() else { return Ok(()) };
+        let before = shares::states(&self.maps)?;
+        let Some(mut published) = shares::published(&self.maps)? else { return Ok(()) };
+        let orphans: Vec<_> = published
+            .iter()
+            .filter(|(tuple, origin)| {
+                now.saturating_sub(origin.time) > ORPHAN && !self.registry.is_live(tuple, origin.time)
+            })
+            .map(|(tuple, origin)| (*tuple, origin.label))
+            .collect();
+        for (tuple, label) in orphans {
+            published.remove(&tuple);
+            match self.maps.origins.remove(&Raw(tuple)) {
+                Ok(()) => self.shares.removed(label, &mut self.maps)?,
+                other => gone(other)?,
+            }
+        }
+        self.shares.correct(&shares::by_label(published.values()), &before, &mut self.maps)
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         let counters: BTreeMap<&str, u64> =
             Reason::ALL.iter().map(|reason| (reason.name(), self.maps.counted(*reason))).collect();
         for (reason, counter) in Reason::ALL.iter().zip(&metrics::KERNEL_EVENTS) {
             counter.set(self.maps.counted(*reason));
         }
-        let failure = self.failure.clone().or_else(|| self.spaces.failure.clone());
+        let failure = self.failure.clone().or_else(|| self.spaces.failure());
+        let packet_sockets: Vec<serde_json::Value> = self
+            .packet_sockets
+            .iter()
+            .map(|socket| {
+                let workload = self.plan.labels.get(&socket.label).map_or("unknown", |name| name);
+                serde_json::json!({ "workload": workload, "pid": socket.pid, "inode": socket.netns })
+            })
+            .collect();
         self.view.set_status(serde_json::json!({
             "layout": gateway_ebpf::LAYOUT,
             "maps": self.pins.maps(),
@@ -355,146 +409,12 @@ impl Layer {
             "labelled_cgroups": self.labelled,
             "connections": self.registry.live(),
             "connections_max_per_workload": self.plan.settings.connections_max,
+            "namespaces_max_per_workload": self.plan.namespaces_max,
+            "packet_sockets": packet_sockets,
             "destroyed": self.destroyed,
             "unattributed": self.registry.unattributed(),
             "events": counters,
             "failure": failure,
         }));
     }
-}
-
-/// A layer whose pins are not its own yet.
-struct Building {
-    root: Root,
-    maps: Maps,
-    plan: Plan,
-    attached: Vec<Attached>,
-    spaces: Spaces,
-    registry: Arc<Registry>,
-    heartbeat: Heartbeat,
-    view: Arc<View>,
-    released: HashMap<u32, u64>,
-    survey: Survey,
-    fresh: Fresh,
-}
-
-impl Building {
-    fn finish(self, pins: Pins) -> Layer {
-        let now = Instant::now();
-        self.view.set_labels(self.plan.labels.clone());
-        let mut layer = Layer {
-            pins,
-            root: self.root,
-            maps: self.maps,
-            plan: self.plan,
-            attached: self.attached,
-            spaces: self.spaces,
-            registry: self.registry,
-            heartbeat: Some(self.heartbeat),
-            log: EventLog::new(),
-            view: self.view,
-            released: self.released,
-            labelled: self.survey.labelled(),
-            destroyed: 0,
-            missing: Vec::new(),
-            failure: None,
-            published: now,
-            round: now,
-            sweep: now,
-        };
-        layer.destroy(&self.survey, &self.fresh);
-        layer.publish();
-        layer
-    }
-}
-
-fn cover(destinations: &[SocketAddr], maps: &mut Maps) -> Result<(), InterceptError> {
-    fits("destinations", destinations.len(), ENDPOINTS_MAX)?;
-    let wanted = destinations.iter().map(|address| (Raw(endpoint(*address)), 1)).collect();
-    Ok(sync(&mut maps.destinations, &wanted)?)
-}
-
-/// Covers these beside what is covered.
-fn add(destinations: &[SocketAddr], maps: &mut Maps) -> Result<(), InterceptError> {
-    for address in destinations {
-        maps.destinations.insert(Raw(endpoint(*address)), 1, 0)?;
-    }
-    Ok(())
-}
-
-/// Removes the origins that `old` picks by key and time, and counts them as removed by userspace.
-fn forget_origins(
-    maps: &mut Maps,
-    released: &mut HashMap<u32, u64>,
-    old: impl Fn(&gateway_ebpf::Tuple, u64) -> bool,
-) -> Result<(), MapError> {
-    let mut chosen = Vec::new();
-    for entry in maps.origins.iter() {
-        let (tuple, origin) = entry?;
-        if old(&tuple.0, origin.0.time) {
-            chosen.push((tuple, origin.0.label));
-        }
-    }
-    for (tuple, label) in chosen {
-        match maps.origins.remove(&tuple) {
-            Ok(()) => count_released(maps, released, label)?,
-            other => gone(other)?,
-        }
-    }
-    Ok(())
-}
-
-fn count_released(maps: &mut Maps, released: &mut HashMap<u32, u64>, label: u32) -> Result<(), MapError> {
-    let count = released.entry(label).or_insert(0);
-    *count = count.wrapping_add(1);
-    maps.released.insert(label, *count, 0)
-}
-
-/// Processes are followed by their ids in the node's own namespaces.
-fn check_place() -> Result<(), InterceptError> {
-    /// `PROC_PID_INIT_INO` and `PROC_USER_INIT_INO` (linux/proc_ns.h).
-    const FIRST: [(&str, &str); 2] = [("pid", "pid:[4026531836]"), ("user", "user:[4026531837]")];
-    for (kind, first) in FIRST {
-        let own = std::fs::read_link(format!("/proc/self/ns/{kind}"))?;
-        if own.as_os_str() != first {
-            return Err(InterceptError::Place { kind });
-        }
-    }
-    if !nix::unistd::geteuid().is_root() {
-        return Err(InterceptError::NotRoot);
-    }
-    Ok(())
-}
-
-/// The gateway must not be redirected to itself.
-fn check_self(plan: &Plan) -> Result<(), InterceptError> {
-    let path = cgroups::own_path()?;
-    let uid = nix::unistd::geteuid().as_raw();
-    let by_uid = plan.uids.get(&uid).copied().unwrap_or(NO_LABEL);
-    let label = match plan.automaton.covers(&path) {
-        NO_LABEL => by_uid,
-        label => label,
-    };
-    match plan.labels.get(&label) {
-        None => Ok(()),
-        Some(workload) => Err(InterceptError::SelfLabelled {
-            workload: workload.clone(),
-            cgroup: path.escape_ascii().to_string(),
-            uid,
-        }),
-    }
-}
-
-/// Every session has a file and two sockets, every namespace its listeners.
-fn raise_file_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let most = std::fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse::<u64>().ok());
-    let Some(most) = most else { return };
-    if setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok() {
-        return;
-    }
-    // Above the hard limit takes CAP_SYS_RESOURCE.
-    let hard = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(_, hard)| hard);
-    let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    tracing::warn!(limit = hard, "the limit of open files is low (LimitNOFILE=): three are needed for each session");
 }

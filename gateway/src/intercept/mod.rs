@@ -15,11 +15,14 @@ mod layer;
 mod maps;
 mod netns;
 mod origin;
+mod packets;
 mod patterns;
 mod pins;
 mod plan;
 mod programs;
+mod shares;
 mod spaces;
+mod start;
 mod subordinate;
 
 use std::net::SocketAddr;
@@ -69,6 +72,17 @@ pub struct Accepted {
     pub label: Label,
     /// To be dropped when the connection is closed, not before.
     pub entry: Entry,
+}
+
+/// A connect that went by because no daemon ran and the configuration lets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Direct {
+    /// Where it went.
+    pub destination: SocketAddr,
+    /// Who called.
+    pub process: Process,
+    /// Which workload's label the kernel saw.
+    pub label: Label,
 }
 
 /// A workload's number in the kernel's maps: stable for a workload's name across restarts.

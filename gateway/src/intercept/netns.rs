@@ -6,6 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gateway_ebpf::Listener;
@@ -13,6 +14,7 @@ use nix::sched::{CloneFlags, setns};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::cgroups::vanished;
 use super::plan::words;
 
 /// asm-generic/socket.h; in no library yet.
@@ -39,22 +41,44 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug)]
 pub(super) struct Netns {
     file: File,
-    /// Device and inode.
-    pub(super) id: (u64, u64),
+    pub(super) id: Id,
+}
+
+/// Device and inode of a network namespace.
+pub(super) type Id = (u64, u64);
+
+/// A network namespace with a labelled process or thread in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) id: Id,
+    pub(super) pid: u32,
+    thread: u32,
+    pub(super) label: u32,
+}
+
+impl Place {
+    /// A file of the thread that was seen there.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/task/{}/{name}", self.pid, self.thread))
+    }
 }
 
 impl Netns {
-    /// That of a process.
-    pub(super) fn of_process(pid: u32) -> io::Result<Self> {
-        Self::open(&format!("/proc/{pid}/ns/net"))
+    /// Where a process or thread was seen; none where it is not there any more.
+    pub(super) fn of(place: &Place) -> io::Result<Option<Self>> {
+        match Self::open(&place.file("ns/net")) {
+            Ok(found) => Ok((found.id == place.id).then_some(found)),
+            Err(error) if vanished(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// This process's own.
     pub(super) fn own() -> io::Result<Self> {
-        Self::open("/proc/self/ns/net")
+        Self::open(Path::new("/proc/self/ns/net"))
     }
 
-    fn open(path: &str) -> io::Result<Self> {
+    fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let found = file.metadata()?;
         Ok(Netns { id: (found.dev(), found.ino()), file })
@@ -72,50 +96,94 @@ impl Netns {
     }
 }
 
-/// Device and inode of a process's namespace, without opening it.
-pub(super) fn id_of_process(pid: u32) -> io::Result<(u64, u64)> {
-    let found = std::fs::metadata(format!("/proc/{pid}/ns/net"))?;
-    Ok((found.dev(), found.ino()))
+/// How many threads of a process are looked at.
+const THREADS: usize = 1024;
+
+/// Where these processes are, one place a namespace and label; what is gone is nowhere. Of a process whose first
+/// thread has ended, and of all with `threads`, every thread counts.
+///
+/// # Errors
+/// Something else is the matter with one of them: what was not found is not gone.
+pub(super) fn places(processes: &[(u32, u32)], threads: bool) -> io::Result<Vec<Place>> {
+    let mut found = HashMap::new();
+    for (pid, label) in processes {
+        let mut add = |thread: u32| -> io::Result<bool> {
+            match std::fs::metadata(format!("/proc/{pid}/task/{thread}/ns/net")) {
+                Ok(at) => {
+                    let id = (at.dev(), at.ino());
+                    found.entry((id, *label)).or_insert(Place { id, pid: *pid, thread, label: *label });
+                    Ok(true)
+                }
+                Err(error) if vanished(&error) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        let first = add(*pid)?;
+        if first && !threads {
+            continue;
+        }
+        let entries = match std::fs::read_dir(format!("/proc/{pid}/task")) {
+            Ok(entries) => entries,
+            Err(error) if vanished(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries.take(THREADS) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if vanished(&error) => break,
+                Err(error) => return Err(error),
+            };
+            if let Some(thread) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
+                add(thread)?;
+            }
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 /// A namespace's listening sockets and what the kernel side is told of them.
 pub(super) struct Listening {
-    pub(super) cookie: u64,
     pub(super) sockets: Vec<TcpListener>,
     pub(super) listener: Listener,
 }
 
-/// Listens in a namespace, on both families where it has them.
-pub(super) fn listen(netns: &Netns) -> io::Result<Listening> {
+/// Listens in a namespace, on both families where it has them. The namespace's cookie, also where nothing can be bound.
+pub(super) fn listen(netns: &Netns) -> io::Result<(u64, io::Result<Listening>)> {
     netns.run(|| {
-        let mut listener = Listener::default();
-        let mut sockets = Vec::new();
-        if let Some((port, bound)) =
-            bind_first(|port| ADDRESSES.map(|address| SocketAddr::from((address, port))).to_vec())?
-        {
-            for (slot, address) in listener.v4.iter_mut().zip(ADDRESSES) {
-                let [.., word] = words(address.into());
-                *slot = word;
-            }
-            listener.v4_count = ADDRESSES.len() as u32;
-            listener.v4_port = u32::from(port);
-            sockets.extend(bound);
-        }
-        let mut below = PORTS.end;
-        for slot in listener.v6_ports.iter_mut().take(PORTS_V6) {
-            let found = bind_first(|port| match port < below {
-                true => vec![SocketAddr::from((Ipv6Addr::LOCALHOST, port))],
-                false => Vec::new(),
-            })?;
-            let Some((port, bound)) = found else { break };
-            *slot = u32::from(port);
-            below = port;
-            listener.v6_count = listener.v6_count.saturating_add(1);
-            sockets.extend(bound);
-        }
-        let first = sockets.first().ok_or_else(|| io::Error::other("no port below 1024 is free on its loopback"))?;
-        Ok(Listening { cookie: cookie(first)?, sockets, listener })
+        let any = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        Ok((cookie(&any)?, bind_all()))
     })
+}
+
+fn bind_all() -> io::Result<Listening> {
+    let mut listener = Listener::default();
+    let mut sockets = Vec::new();
+    if let Some((port, bound)) = bind_first(|port| ADDRESSES.map(|address| SocketAddr::from((address, port))).to_vec())?
+    {
+        for (slot, address) in listener.v4.iter_mut().zip(ADDRESSES) {
+            let [.., word] = words(address.into());
+            *slot = word;
+        }
+        listener.v4_count = ADDRESSES.len() as u32;
+        listener.v4_port = u32::from(port);
+        sockets.extend(bound);
+    }
+    let mut below = PORTS.end;
+    for slot in listener.v6_ports.iter_mut().take(PORTS_V6) {
+        let found = bind_first(|port| match port < below {
+            true => vec![SocketAddr::from((Ipv6Addr::LOCALHOST, port))],
+            false => Vec::new(),
+        })?;
+        let Some((port, bound)) = found else { break };
+        *slot = u32::from(port);
+        below = port;
+        listener.v6_count = listener.v6_count.saturating_add(1);
+        sockets.extend(bound);
+    }
+    if sockets.is_empty() {
+        return Err(io::Error::other("no port below 1024 is free on its loopback"));
+    }
+    Ok(Listening { sockets, listener })
 }
 
 /// Binds all that `addresses` gives for the first port for which that is possible; nothing where the family is off.

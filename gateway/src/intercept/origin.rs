@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use gateway_ebpf::{Origin, Tuple};
+use gateway_ebpf::Tuple;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
@@ -17,15 +17,45 @@ use super::{Accepted, ClientAddr, Label, OriginalDestination, Process};
 /// How long a listener rests when the kernel gives it no connection, as where file descriptors have run out.
 const REST: Duration = Duration::from_millis(50);
 
+/// How often at most a failing accept is logged, by all listeners together.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// What every listener shares.
 #[derive(Debug)]
 pub(super) struct Registry {
     origins: Origins,
     accepted: mpsc::Sender<Accepted>,
-    /// Connections that the gateway has, by the time of their origin: each origin is good for one.
-    live: Mutex<HashMap<Tuple, u64>>,
-    released: Mutex<Vec<Released>>,
+    claims: Mutex<Claims>,
+    /// Network namespaces whose listening sockets somebody has destroyed.
+    dead: Mutex<Vec<u64>>,
     unattributed: AtomicU64,
+    warned: Mutex<Option<Instant>>,
+}
+
+/// Which origins are in use, by their time: each is good for one connection.
+#[derive(Debug, Default)]
+struct Claims {
+    held: HashMap<Tuple, u64>,
+    released: Vec<Released>,
+}
+
+impl Claims {
+    /// Takes an origin. Not a second time: that is another connection, with a port that was free again.
+    fn claim(&mut self, tuple: Tuple, time: u64) -> bool {
+        self.held.insert(tuple, time) != Some(time)
+    }
+
+    /// Its connection is closed. Until the kernel's entry is gone nobody else can have it.
+    fn release(&mut self, released: Released) {
+        self.released.push(released);
+    }
+
+    /// The kernel's entry is gone. The same ends can be another connection's by now.
+    fn forget(&mut self, released: &Released) {
+        if self.held.get(&released.tuple) == Some(&released.time) {
+            self.held.remove(&released.tuple);
+        }
+    }
 }
 
 /// An origin that is not needed any more.
@@ -59,9 +89,10 @@ impl Registry {
         Registry {
             origins,
             accepted,
-            live: Mutex::default(),
-            released: Mutex::default(),
+            claims: Mutex::default(),
+            dead: Mutex::default(),
             unattributed: AtomicU64::new(0),
+            warned: Mutex::default(),
         }
     }
 
@@ -72,30 +103,48 @@ impl Registry {
 
     /// How many connections the gateway has.
     pub(super) fn live(&self) -> usize {
-        locked(&self.live).len()
+        locked(&self.claims).held.len()
     }
 
     pub(super) fn is_live(&self, tuple: &Tuple, time: u64) -> bool {
-        locked(&self.live).get(tuple) == Some(&time)
+        locked(&self.claims).held.get(tuple) == Some(&time)
     }
 
     /// What has been released since the last call.
     pub(super) fn take_released(&self) -> Vec<Released> {
-        std::mem::take(&mut *locked(&self.released))
+        std::mem::take(&mut locked(&self.claims).released)
     }
 
-    fn release(&self, released: Released) {
-        let mut live = locked(&self.live);
-        if live.get(&released.tuple) == Some(&released.time) {
-            live.remove(&released.tuple);
-        }
-        drop(live);
-        locked(&self.released).push(released);
+    /// To be told when the kernel's entry is gone.
+    pub(super) fn forget(&self, released: &Released) {
+        locked(&self.claims).forget(released);
     }
 
-    /// Whose connection that is. None: nobody was redirected, so it is somebody who called the listener by hand.
-    fn origin(&self, netns: u64, stream: &TcpStream) -> Option<(Tuple, Origin, SocketAddr)> {
-        let (client, listener) = (stream.peer_addr().ok()?, stream.local_addr().ok()?);
+    /// Gives back what is not needed any more; also where the kernel's entry could not be removed, to try again.
+    pub(super) fn release(&self, released: Released) {
+        locked(&self.claims).release(released);
+    }
+
+    /// A namespace's listening socket accepts no more.
+    pub(super) fn died(&self, netns: u64) {
+        locked(&self.dead).push(netns);
+    }
+
+    /// The network namespaces whose listening sockets have been destroyed since the last call.
+    pub(super) fn take_dead(&self) -> Vec<u64> {
+        std::mem::take(&mut *locked(&self.dead))
+    }
+
+    /// Whose connection that is. None: nobody was redirected, so it is somebody who called the listener by hand; or it
+    /// is over already.
+    fn attribute(
+        self: &Arc<Self>,
+        netns: u64,
+        stream: TcpStream,
+        client: SocketAddr,
+        listener: SocketAddr,
+    ) -> Option<Accepted> {
+        // The ends by what accept and bind said: a connection that was reset before it was accepted has none itself.
         let tuple = Tuple {
             netns,
             client: words(client.ip()),
@@ -106,23 +155,16 @@ impl Registry {
                 IpAddr::V6(_) => 0,
             },
         };
-        let Raw(origin) = self.origins.get(&Raw(tuple), 0).ok()?;
-        let mut live = locked(&self.live);
-        // The same origin a second time is another connection with a port that was free again.
-        if live.get(&tuple) == Some(&origin.time) {
-            return None;
-        }
-        live.insert(tuple, origin.time);
-        Some((tuple, origin, client))
-    }
-
-    fn attribute(self: &Arc<Self>, netns: u64, stream: TcpStream) -> Option<Accepted> {
-        let Some((tuple, origin, client)) = self.origin(netns, &stream) else {
+        let origin = self.origins.get(&Raw(tuple), 0).ok().map(|origin| origin.0);
+        let Some(origin) = origin.filter(|origin| locked(&self.claims).claim(tuple, origin.time)) else {
             self.unattributed.fetch_add(1, Ordering::Relaxed);
             return None;
         };
+        // From here on the origin is removed, however this ends.
         let entry =
             Entry { registry: Arc::clone(self), released: Released { tuple, time: origin.time, label: origin.label } };
+        // Still connected after the look-up, so nobody else could have published under the same ends.
+        stream.peer_addr().ok()?;
         Some(Accepted {
             stream: stream.into_std().ok()?,
             client: ClientAddr(client),
@@ -133,21 +175,59 @@ impl Registry {
         })
     }
 
-    /// Accepts for as long as somebody takes the connections.
+    /// Accepts for as long as somebody takes the connections, or until the listening socket is destroyed.
     pub(super) async fn accept(self: Arc<Self>, netns: u64, listener: TcpListener) {
+        let Ok(at) = listener.local_addr() else { return self.died(netns) };
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    let Some(accepted) = self.attribute(netns, stream) else { continue };
+                Ok((stream, client)) => {
+                    let Some(accepted) = self.attribute(netns, stream, client, at) else { continue };
                     if self.accepted.send(accepted).await.is_err() {
                         return;
                     }
                 }
+                // Somebody with power over the namespace has ended it (SOCK_DESTROY): it never accepts again.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    return self.died(netns);
+                }
                 Err(error) => {
-                    tracing::warn!(netns, %error, "a connection cannot be accepted");
+                    if self.may_warn() {
+                        tracing::warn!(netns, %error, "a connection cannot be accepted");
+                    }
                     tokio::time::sleep(REST).await;
                 }
             }
         }
+    }
+
+    fn may_warn(&self) -> bool {
+        let mut warned = locked(&self.warned);
+        let may = warned.is_none_or(|last| last.elapsed() >= QUIET);
+        if may {
+            *warned = Some(Instant::now());
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_good_for_one_connection_until_the_kernel_has_forgotten_it() {
+        let mut claims = Claims::default();
+        let tuple = Tuple { client_port: 40_000, ..Tuple::default() };
+        let released = Released { tuple, time: 7, label: 1 };
+        assert!(claims.claim(tuple, 7));
+        assert!(!claims.claim(tuple, 7));
+        claims.release(released);
+        // Its connection is closed, its entry still in the kernel's table.
+        assert!(!claims.claim(tuple, 7), "whoever has the port now must not have the origin");
+        assert!(claims.claim(tuple, 8), "another connect of the workload has one of its own");
+        claims.forget(&released);
+        assert!(!claims.claim(tuple, 8), "the older one's end is not the newer one's");
+        claims.forget(&Released { time: 8, ..released });
+        assert!(claims.held.is_empty());
     }
 }

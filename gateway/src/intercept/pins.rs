@@ -117,7 +117,8 @@ impl Pins {
             let found = (info.map_type().ok(), info.key_size(), info.value_size(), info.max_entries());
             if found != (Some(shape.kind), shape.key, shape.value, shape.entries) {
                 let (kind, key, value, entries) = found;
-                let found = format!("{kind:?} of {key} to {value} bytes, {entries} entries");
+                let kind = kind.map_or_else(|| "a map".to_owned(), |kind| format!("{kind:?}"));
+                let found = format!("{kind} of {key} to {value} bytes, {entries} entries");
                 let wanted =
                     format!("{:?} of {} to {} bytes, {} entries", shape.kind, shape.key, shape.value, shape.entries);
                 return Err(PinError::Shape { path, found, wanted });

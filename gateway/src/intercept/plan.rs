@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use gateway_ebpf::{ENDPOINTS_MAX, Endpoint, LABELS_MAX, NO_LABEL, ORIGINS_MAX, Settings, UNKNOWN_LABEL};
+use gateway_ebpf::{
+    ENDPOINTS_MAX, Endpoint, LABELS_MAX, LISTENERS_MAX, NO_LABEL, ORIGINS_MAX, Settings, UNKNOWN_LABEL,
+};
 
 use super::maps::Raw;
 use super::patterns::{Automaton, PatternsError};
@@ -12,6 +14,20 @@ use crate::config::{Capture, Config, Match, OnGatewayDown};
 
 /// The most redirected connections that a workload may have at the same time, also where there are few workloads.
 const CONNECTIONS_MAX: u32 = 32_768;
+
+/// The most network namespaces that a workload may have listeners in.
+const NAMESPACES_MAX: usize = 256;
+
+/// What the daemon itself has open at most: maps, links, the control socket, name resolution, reading `/proc`.
+const OWN_FILES: u64 = 256;
+/// The client's connection, the server's, and the recording.
+const SESSION_FILES: u64 = 3;
+/// A namespace and its listeners.
+const NAMESPACE_FILES: u64 = 8;
+
+/// Among how many workloads the open files are shared at most. Where there are more, so many together could take all:
+/// with equal shares each of a thousand could do nothing under a low limit.
+const FILE_SHARES: usize = 64;
 
 /// Why a configuration cannot be given to the kernel.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +74,8 @@ pub(super) struct Plan {
     pub(super) allow_udp: BTreeMap<Raw<Endpoint>, u32>,
     /// Without the automaton's start and the generation.
     pub(super) settings: Settings,
+    /// How many network namespaces each workload may have listeners in.
+    pub(super) namespaces_max: usize,
 }
 
 impl Plan {
@@ -94,8 +112,21 @@ impl Plan {
             connections_max: share.min(CONNECTIONS_MAX),
             generation: 0,
         };
+        let namespaces = LISTENERS_MAX as usize / labels.len().max(1);
+        let namespaces_max = namespaces.clamp(1, NAMESPACES_MAX);
         let allow_udp = config.intercept.allow_udp.iter().map(|address| (Raw(endpoint(*address)), 1)).collect();
-        Ok(Plan { labels, automaton, uids, allow_udp, settings })
+        Ok(Plan { labels, automaton, uids, allow_udp, settings, namespaces_max })
+    }
+
+    /// Makes the shares fit so many open files, so that no workload can take those of another, or of the daemon.
+    pub(super) fn fit_files(&mut self, limit: u64) {
+        let shares = self.labels.len().clamp(1, FILE_SHARES);
+        let files = limit.saturating_sub(OWN_FILES) / u64::try_from(shares).unwrap_or(u64::MAX);
+        // A quarter is for namespaces. One of each, or a workload could do nothing.
+        let (namespaces, sessions) = (files / 4 / NAMESPACE_FILES, files / 4 * 3 / SESSION_FILES);
+        self.namespaces_max = self.namespaces_max.min(usize::try_from(namespaces).unwrap_or(usize::MAX)).max(1);
+        let most = u32::try_from(sessions).unwrap_or(u32::MAX);
+        self.settings.connections_max = self.settings.connections_max.min(most).max(1);
     }
 }
 
@@ -162,6 +193,30 @@ mod tests {
         }
         let mapped: SocketAddr = "[::ffff:10.0.0.1]:80".parse().unwrap();
         assert_eq!(endpoint(mapped), endpoint("10.0.0.1:80".parse().unwrap()));
+    }
+
+    #[test]
+    fn shares_fit_the_limit_of_open_files() {
+        let plan = |workloads: u32| Plan {
+            labels: (1..=workloads).map(|label| (label, "w".into())).collect(),
+            automaton: Automaton::new(&[]).unwrap(),
+            uids: BTreeMap::new(),
+            allow_udp: BTreeMap::new(),
+            settings: Settings { connections_max: CONNECTIONS_MAX, ..Settings::default() },
+            namespaces_max: NAMESPACES_MAX,
+        };
+        for (workloads, limit) in [(1, 1024), (1, 4096), (7, 65_536), (64, 20_000), (2000, 1_048_576), (2000, 20_000)] {
+            let mut plan = plan(workloads);
+            plan.fit_files(limit);
+            let (connections, namespaces) = (u64::from(plan.settings.connections_max), plan.namespaces_max as u64);
+            assert!(connections > 1 && namespaces > 0);
+            let one = connections * SESSION_FILES + namespaces * NAMESPACE_FILES;
+            let together = u64::from(workloads).min(FILE_SHARES as u64) * one;
+            assert!(together + OWN_FILES <= limit, "{workloads} {limit}: {together}");
+        }
+        let mut plan = plan(1);
+        plan.fit_files(1 << 30);
+        assert_eq!((plan.settings.connections_max, plan.namespaces_max), (CONNECTIONS_MAX, NAMESPACES_MAX));
     }
 
     #[test]
