@@ -109,6 +109,19 @@ fn an_open_node_is_configured_so_and_says_what_it_let_through() -> Result<()> {
     node.serves(&node.job)?;
     let logged = || node.sluice.log().contains("connected directly while the gateway was down");
     ensure!(eventually(Duration::from_secs(3), logged));
+    // One recording says who went where, beside those of the two sessions.
+    let recorded = || -> Result<Vec<serde_json::Value>> {
+        let said = node.sluice.cli(&["sessions", "--resource", "unlisted", "--json"])?.success()?;
+        said.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    };
+    ensure!(eventually(Duration::from_secs(10), || recorded().is_ok_and(|sessions| sessions.len() == 1)));
+    let went_by = recorded()?;
+    let id = went_by.first().and_then(|session| session["id"].as_str()).context("no id")?;
+    let replay = || node.sluice.cli(&["replay", id]).map(|said| said.stdout).unwrap_or_default();
+    let to = format!("direct   connect connect to {}:{}", node.server.v4(), node.server.port());
+    ensure!(eventually(Duration::from_secs(10), || replay().contains("closed after")), "{}", replay());
+    ensure!(replay().contains(&to) && replay().contains("no daemon ran"), "{}", replay());
+    node.sluice.cli(&["verify"])?.success()?;
     Ok(())
 }
 
@@ -221,6 +234,74 @@ fn connections_that_were_open_before_their_label_are_ended() -> Result<()> {
     let status = sluice.json(&["status", "--json"])?;
     ensure!(status["intercept"]["destroyed"].as_u64() == Some(1), "{status}");
     ensure!(sluice.log().contains("destroyed connections that were open before their label"));
+    Ok(())
+}
+
+#[test]
+fn what_else_was_open_before_its_label_is_ended_or_dropped_in_other_namespaces_too() -> Result<()> {
+    let far = Netns::new("far")?;
+    let near = Netns::beside("near", &far)?;
+    let sniffer = Sniffer::start(&far)?;
+    let job = Cgroup::new("job")?;
+    let log_far = tempfile::NamedTempFile::new()?;
+    let serve = "import socket\ns = socket.create_server(('', 7410), family=socket.AF_INET6, dualstack_ipv6=True)\n\
+                 print('ready', flush=True)\nheld = []\nwhile True:\n    held.append(s.accept())\n";
+    let mut server = Process::start(
+        Place::here().netns(&far).command("/usr/bin/python3").args(["-u", "-c", serve]),
+        log_far.path(),
+    )?;
+    let lines = |log: &tempfile::NamedTempFile| fs::read_to_string(log.path()).unwrap_or_default();
+    server.ready("the far server", Duration::from_secs(10), || lines(&log_far).contains("ready"))?;
+    let hold = |to: String| {
+        format!(
+            "import socket\ns = socket.create_connection(('{to}', 7410), 10)\nprint('open', flush=True)\ns.settimeout(60)\n\
+             try:\n    s.recv(1)\nexcept OSError as e:\n    print(e, flush=True)\n"
+        )
+    };
+    // Connected: no program sees what such a socket sends, but the last one.
+    let send = |family: &str, to: String| {
+        format!(
+            "import socket, time\ns = socket.socket(socket.{family}, socket.SOCK_DGRAM)\ns.connect(('{to}', 7411))\n\
+             print('open', flush=True)\nfor _ in range(3000):\n    try:\n        s.send(b'out')\n    except OSError:\n        pass\n    \
+             time.sleep(0.02)\n"
+        )
+    };
+    let (here, there) = (Place::here().cgroup(&job), Place::here().cgroup(&job).netns(&near));
+    let (v4, v6) = (far.v4()?.to_string(), far.v6()?.to_string());
+    let mut held = Vec::new();
+    for (place, script) in [
+        (&here, hold(v6.clone())),
+        (&there, hold(v4.clone())),
+        (&there, hold(v6.clone())),
+        (&here, send("AF_INET", v4)),
+        (&there, send("AF_INET6", v6)),
+    ] {
+        let log = tempfile::NamedTempFile::new()?;
+        let mut process = Process::start(place.command("/usr/bin/python3").args(["-u", "-c", &script]), log.path())?;
+        process.ready("what is open", Duration::from_secs(10), || lines(&log).contains("open"))?;
+        held.push((process, log));
+    }
+    let datagrams = |version: &str| sniffer.count(&format!("{version} and udp port 7411"));
+    ensure!(eventually(Duration::from_secs(10), || datagrams("ip").is_ok_and(|n| n > 0)));
+    ensure!(eventually(Duration::from_secs(10), || datagrams("ip6").is_ok_and(|n| n > 0)));
+    let setup = Setup {
+        body: format!(
+            "{}\n[resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n",
+            Setup::workload("job", job.name())
+        ),
+        policies: vec![("p.cedar".to_owned(), POLICY.to_owned())],
+        ..Setup::default()
+    };
+    let sluice = Sluice::start(&setup, None)?;
+    for (_, log) in held.iter().take(3) {
+        ensure!(eventually(Duration::from_secs(5), || lines(log).contains("abort")), "{}", lines(log));
+    }
+    assert_eq!(sluice.status("/intercept/destroyed")?, 3);
+    let dropped = || sluice.status("/intercept/events/egress")?.as_u64().context("no count");
+    let before = (dropped()?, datagrams("ip")?, datagrams("ip6")?);
+    ensure!(eventually(Duration::from_secs(10), || dropped().is_ok_and(|n| n > before.0 + 20)), "{:?}", dropped());
+    assert_eq!((datagrams("ip")?, datagrams("ip6")?), (before.1, before.2), "what was sent has been dropped");
+    ensure!(held.iter_mut().skip(3).all(|(process, _)| process.alive()), "both still send");
     Ok(())
 }
 

@@ -77,7 +77,7 @@ pub struct CommandEntry<'a> {
     pub effects: &'a [Touched],
     /// Values of bound parameters; absent: NULL.
     pub parameters: &'a [Option<Cow<'a, str>>],
-    /// `forward`, `block`, `hold` or `observe`.
+    /// `forward`, `block`, `hold` or `observe`; `direct`: it went by while no daemon ran.
     pub verdict: &'static str,
     /// Why it was not forwarded, or would not have been.
     pub reason: Option<&'a str>,
@@ -132,7 +132,7 @@ pub enum Body<'a> {
         effects: Cow<'a, [Touched]>,
         /// Values of bound parameters.
         parameters: Cow<'a, [Option<Cow<'a, str>>]>,
-        /// `forward`, `block`, `hold` or `observe`.
+        /// `forward`, `block`, `hold` or `observe`; `direct`: it went by while no daemon ran.
         verdict: Cow<'a, str>,
         /// Why it was not forwarded.
         reason: Option<Cow<'a, str>>,

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
+use super::bypass::Bypasses;
 use super::cores::{Assignment, Cores, Refused, Shared, Way};
 use super::rate::Rates;
 use super::resolve::Resolving;
@@ -125,6 +126,8 @@ pub(super) async fn run(path: &Path) -> Result<()> {
     let (mut resolving, directory) = Resolving::start(Arc::clone(&config)).await?;
     let namespaces = Namespaces::default();
     let mut interceptor = Interceptor::start(&config, directory.covered(), namespaces.clone()).await?;
+    let mut direct = interceptor.direct();
+    let mut bypasses = Bypasses::new(Arc::clone(&recordings));
     let shared = Shared { policies: Arc::clone(&policies), recordings: Arc::clone(&recordings), services, namespaces };
     let cores = Cores::start(&shared)?;
     let mut roster = Roster::new(&config);
@@ -155,6 +158,13 @@ pub(super) async fn run(path: &Path) -> Result<()> {
                 Ok(accepted) => dispatch(accepted, &roster, &mut rates, &public, &cores),
                 Err(error) => break Err(error),
             },
+            Some(direct) = direct.recv() => {
+                let workload = public.intercept.workload(direct.label);
+                if let Some(workload) = workload.and_then(|name| roster.get(&name)) {
+                    bypasses.record(&direct, workload);
+                }
+            }
+            () = until(bypasses.due()) => bypasses.close(),
             directory = resolving.next() => {
                 let directory = Arc::new(directory);
                 tell_contested(&directory, Some(&public.directory.load()));
@@ -186,11 +196,20 @@ pub(super) async fn run(path: &Path) -> Result<()> {
     if let Err(error) = notify(Notice::Stopping) {
         tracing::warn!(%error, "systemd cannot be told");
     }
+    bypasses.close();
     resolving.stop().await;
     interceptor.stop().await;
     drop(control);
     cores.stop();
     Ok(ended?)
+}
+
+/// Until then; for ever where there is no such time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn dispatch(accepted: Accepted, roster: &Roster, rates: &mut Rates, public: &Public, cores: &Cores) {

@@ -1,5 +1,6 @@
 //! `sluice run`: the daemon.
 
+mod bypass;
 mod cores;
 mod daemon;
 mod names;
