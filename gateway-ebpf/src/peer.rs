@@ -63,12 +63,14 @@ fn asked_for(ctx: &SockAddrContext, peer: [u32; 4], client: [u32; 4]) -> Option<
         let (kind, tuple, to) = unsafe { ((*stored).kind, (*stored).tuple, (*stored).origin.destination) };
         // The port too: the socket may have been connected elsewhere since.
         let redirected = kind == socket::REDIRECTED && u32::from(tuple.listener_port) == port;
-        return if redirected { Some(to) } else { None };
+        if redirected {
+            return Some(to);
+        }
     }
     if protocol != IPPROTO_MPTCP {
         return None;
     }
-    // The storage is the subflow's; this is the socket above it.
+    // The storage is the subflow's; this is the socket above it, which has one of its own only for its label.
     // SAFETY: the context itself, which the helper takes.
     let netns = unsafe { bpf_get_netns_cookie(ctx.sock_addr.cast()) };
     let key = Tuple {
