@@ -146,6 +146,6 @@ mod tests {
         assert_eq!(live(&new, 0), 0);
         // Connections that an earlier label of that name has left.
         assert_eq!(live(&new, 5), 5);
-        assert_eq!(live(&LabelState { published: 10, removed: 3, cgroups: 0 }, 4), 4);
+        assert_eq!(live(&LabelState { published: 10, removed: 3, ..LabelState::default() }, 4), 4);
     }
 }
