@@ -139,9 +139,8 @@ impl Kind {
             Kind::Float4 => return float(f32::from_be_bytes(bytes.try_into().ok()?).into()),
             Kind::Float8 => return float(f64::from_be_bytes(bytes.try_into().ok()?)),
             Kind::Date => Value::Date(moment::known_day(i32::from_be_bytes(bytes.try_into().ok()?))?),
-            Kind::Timestamp | Kind::Timestamptz => {
-                Value::Timestamp(moment::known_moment(i64::from_be_bytes(bytes.try_into().ok()?))?)
-            }
+            Kind::Timestamp => Value::Timestamp(moment::known_moment(i64::from_be_bytes(bytes.try_into().ok()?))?),
+            Kind::Timestamptz => Value::Timestamp(moment::known_instant(i64::from_be_bytes(bytes.try_into().ok()?))?),
             Kind::Time => Value::Time(moment::known_time(i64::from_be_bytes(bytes.try_into().ok()?))?),
             Kind::Uuid => Value::Uuid(bytes.try_into().ok()?),
             Kind::Bytea => Value::Bytea(bytes.to_vec()),

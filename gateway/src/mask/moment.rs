@@ -47,6 +47,12 @@ pub(super) fn known_moment(micros: i64) -> Option<i64> {
     instant(micros).map(|_| micros)
 }
 
+/// A binary timestamp with time zone that can be masked. A session's time zone can be days off, and writes the first and
+/// last years as others: they are left out, so that both formats know the same instants.
+pub(super) fn known_instant(micros: i64) -> Option<i64> {
+    instant(micros).filter(|at| (2..=9998).contains(&at.year())).map(|_| micros)
+}
+
 /// A binary time of day; 24:00:00 is one.
 pub(super) fn known_time(micros: i64) -> Option<i64> {
     (0..=DAY).contains(&micros).then_some(micros)
@@ -100,19 +106,15 @@ pub(super) fn timestamp(text: &[u8]) -> Option<i64> {
 pub(super) fn timestamptz(text: &[u8]) -> Option<i64> {
     let sign = text.iter().rposition(|byte| matches!(byte, b'+' | b'-')).filter(|at| *at > 10)?;
     let (local, offset) = text.split_at_checked(sign)?;
-    let seconds = match offset.get(1..)? {
-        [h1, h2] => number(&[*h1, *h2])?.checked_mul(3600)?,
-        [h1, h2, b':', m1, m2] => {
-            number(&[*h1, *h2])?.checked_mul(3600)?.checked_add(number(&[*m1, *m2])?.checked_mul(60)?)?
+    let mut seconds = 0u32;
+    for (part, unit) in offset.get(1..)?.split(|byte| *byte == b':').zip([3600, 60, 1, 0]) {
+        if !(2..=3).contains(&part.len()) || unit == 0 {
+            return None;
         }
-        [h1, h2, b':', m1, m2, b':', s1, s2] => number(&[*h1, *h2])?
-            .checked_mul(3600)?
-            .checked_add(number(&[*m1, *m2])?.checked_mul(60)?)?
-            .checked_add(number(&[*s1, *s2])?)?,
-        _ => return None,
-    };
+        seconds = seconds.checked_add(number(part)?.checked_mul(unit)?)?;
+    }
     let offset = i64::from(seconds).checked_mul(if text.get(sign) == Some(&b'-') { -SECOND } else { SECOND })?;
-    known_moment(timestamp(local)?.checked_sub(offset)?)
+    known_instant(timestamp(local)?.checked_sub(offset)?)
 }
 
 pub(super) fn put_date(days: i32, out: &mut BytesMut) -> bool {
@@ -211,6 +213,22 @@ mod tests {
         assert_eq!(text(timestamp(b"1999-12-31 23:59:59.000120").unwrap()), "1999-12-31 23:59:59.00012");
         assert_eq!(text(truncate_timestamp(utc, Unit::Month).unwrap()), "2023-12-01 00:00:00");
         assert_eq!(text(truncate_timestamp(utc, Unit::Hour).unwrap()), "2023-12-31 23:00:00");
-        assert_eq!(timestamptz(b"2023-12-31 23:30:00"), None);
+        assert_eq!(timestamptz(b"2024-01-07 22:30:00+167"), Some(utc));
+        assert_eq!(timestamptz(b"2023-12-31 23:49:32+00:19:32"), Some(utc));
+        for none in [&b"2023-12-31 23:30:00"[..], b"2023-12-31 23:30:00+", b"2023-12-31 23:30:00+00:00:00:00"] {
+            assert_eq!(timestamptz(none), None);
+        }
+    }
+
+    #[test]
+    fn an_instant_that_a_time_zone_moves_out_of_the_years_is_none_in_all_of_them() {
+        let last = timestamp(b"9998-12-31 23:59:59").unwrap();
+        assert_eq!(timestamptz(b"9999-01-01 05:29:59+05:30"), Some(last));
+        assert_eq!(known_instant(last), Some(last));
+        for late in [&b"9999-12-31 23:59:00+00"[..], b"10000-01-01 05:29:00+05:30", b"9999-01-01 00:00:00+00"] {
+            assert_eq!(timestamptz(late), None);
+        }
+        assert_eq!(known_instant(timestamp(b"9999-12-31 23:59:00").unwrap()), None);
+        assert_eq!(known_instant(timestamp(b"0001-12-31 23:59:00").unwrap()), None);
     }
 }
