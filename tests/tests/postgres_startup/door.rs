@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) more_credentials: String,
     /// `client_password`.
     pub(crate) client_password: Option<String>,
+    /// Further lines of the workload.
+    pub(crate) workload: String,
     /// Further lines of the resource.
     pub(crate) more: String,
     /// The policies.
@@ -46,6 +48,7 @@ impl Default for Options {
             credentials: true,
             more_credentials: String::new(),
             client_password: None,
+            workload: String::new(),
             more: String::new(),
             policy: "@id(\"all\") permit (principal, action, resource);\n".to_owned(),
         }
@@ -105,10 +108,11 @@ impl Door {
         }
         let text = format!(
             "state_dir = \"{}\"\npolicies = \"{}\"\n\
-             [workloads.job]\nmatch = {{ cgroup = \"/job\" }}\n\
+             [workloads.job]\nmatch = {{ cgroup = \"/job\" }}\n{}\n\
              [resources.orders]\nprotocol = \"postgres\"\naddress = \"{address}\"\ntls = {tls}\n{credentials}{}",
             at("state").display(),
             at("policies").display(),
+            options.workload,
             options.more,
         );
         fs::write(at("gateway.toml"), text)?;

@@ -1,0 +1,133 @@
+-- System catalogs and views that hold values, other sessions' statements, files.
+--- statistics view: either
+select most_common_vals from pg_stats where tablename = 'users';
+--- statistics view's bounds: either
+select histogram_bounds from pg_stats where tablename = 'users' and attname = 'ssn';
+--- statistics view of a harmless column: either
+select null_frac from pg_stats where tablename = 'users' and attname = 'name';
+--- statistics view's correlation: either
+select attname, correlation from pg_stats where tablename = 'users';
+--- statistics view's distinct count: either
+select n_distinct from pg_stats where attname = 'salary';
+--- statistics of a materialised view: either
+select histogram_bounds from pg_stats where tablename = 'm_users';
+--- statistics of a generated column: either
+select histogram_bounds from pg_stats where attname = 'ssn_key';
+--- statistics of a partition: either
+select histogram_bounds::text from pg_stats where tablename like 'events%';
+--- statistics by a row: either
+select s from pg_stats s where tablename = 'users';
+--- statistics as json: either
+select row_to_json(s) from pg_stats s;
+--- statistics qualified: either
+select most_common_vals, histogram_bounds from pg_catalog.pg_stats;
+--- statistics through with: either
+with s as (select * from pg_stats) select histogram_bounds::text::text[] from s;
+--- statistics, unnested: either
+select unnest(histogram_bounds::text::text[]) from pg_stats where attname = 'ssn';
+--- statistics by a predicate: either
+select attname from pg_stats where most_common_vals::text like '%193827465%';
+--- statistics table: either
+select stavalues1 from pg_statistic;
+--- statistics table counted by a value: either
+select count(*) from pg_statistic where stavalues1::text like '%539-48%';
+--- extended statistics: either
+select * from pg_stats_ext;
+--- extended statistics of expressions: either
+select * from pg_stats_ext_exprs;
+--- extended statistics' data: either
+select stxdmcv from pg_statistic_ext_data;
+--- row estimates: either
+select relname, reltuples from pg_class where relname = 'users';
+--- range bounds: either
+select pg_get_expr(relpartbound, oid) from pg_class where relname = 'events_2023';
+--- activity: either; differs times
+select query from pg_stat_activity;
+--- activity of others: either; differs times
+select pid, query, application_name from pg_stat_activity where pid <> pg_backend_pid();
+--- activity's function: either; differs times
+select * from pg_stat_get_activity(null);
+--- activity of a backend: either; differs times
+select pg_stat_get_backend_activity(1);
+--- current query: either
+select ssn, current_query() from users where id = 1;
+--- large objects: either
+select * from pg_largeobject;
+--- locks: either; differs times
+select count(*) from pg_locks;
+--- settings view: either
+select name, setting from pg_settings where name = 'search_path';
+--- file settings: either
+select * from pg_file_settings;
+--- hba rules: either; differs times
+select * from pg_hba_file_rules;
+--- passwords: either; differs times
+select rolname, rolpassword from pg_authid;
+--- password view: either; differs times
+select usename, passwd from pg_shadow;
+--- user mappings: either
+select * from pg_user_mappings;
+--- file: refused
+select pg_read_file('postgresql.conf');
+--- binary file: refused
+select pg_read_binary_file('global/pg_control');
+--- folder: refused
+select pg_ls_dir('.');
+--- log: refused
+select pg_current_logfile();
+--- table's own file: refused
+select pg_read_binary_file(pg_relation_filepath('users'));
+--- table's own file as text: refused
+select encode(pg_read_binary_file(pg_relation_filepath('users')), 'escape');
+--- large object from a file: refused
+select lo_import('/etc/hostname');
+--- log switched: refused
+select pg_rotate_logfile();
+--- function's source: masked
+select prosrc from pg_proc where proname = 'f_ssn';
+--- function's definition: masked
+select pg_get_functiondef('f_ssn(int)'::regprocedure);
+--- default's text: masked
+select pg_get_expr(adbin, adrelid) from pg_attrdef where adrelid = 'users'::regclass order by adnum;
+--- information schema: masked
+select column_name from information_schema.columns where table_name = 'users' order by ordinal_position;
+--- missing value of an added column: either
+select attname, attmissingval from pg_attribute where attrelid = 'users'::regclass;
+--- prepared transactions: either
+select * from pg_prepared_xacts;
+--- cursors: either; differs times
+select * from pg_cursors;
+--- wal: either; differs times
+select pg_current_wal_lsn();
+--- wal's records: refused
+select pg_logical_slot_get_changes('x', null, null);
+--- logical slot made: refused
+select pg_create_logical_replication_slot('x', 'test_decoding');
+--- page by an extension: refused; invalid
+create extension pageinspect;
+select get_raw_page('users', 0);
+--- tuples by an extension: refused; invalid
+create extension pgrowlocks;
+select * from pgrowlocks('users');
+--- statements by an extension: refused
+create extension pg_stat_statements;
+--- progress: either
+select * from pg_stat_progress_copy;
+--- monitor: either; differs times
+select * from pg_stat_database where datname = 'corpus_a';
+--- tuples' places: masked
+select ctid, ssn from users order by id;
+--- system columns: masked
+select tableoid::regclass, ssn from users order by id;
+--- transaction numbers: either; differs times
+select xmin, ssn from users order by id;
+--- by its place: masked
+select ssn from users where ctid = '(0,1)';
+--- in the order of an index: refused
+set enable_seqscan = off;
+select id from users where ssn is not null order by ssn;
+--- size of the table: either
+select pg_total_relation_size('users');
+--- brin's summary: either
+create index w on users using brin (salary);
+select brin_summarize_new_values('w');
