@@ -315,11 +315,8 @@ fn the_gateways_own_connection_is_seen_as_one_and_sessions_do_without_it() -> Re
     let mut said = String::new();
     for _ in 0..20 {
         // One of both gets the only connection that there is.
-        said = fixture.psql(&[
-            "select ssn from users where id = 1",
-            "alter table logs add column a int",
-            "select a from logs",
-        ])?;
+        said =
+            fixture.psql(&["select ssn from users where id = 1", "create table mine (a int)", "select a from mine"])?;
         if !said.contains("too many connections") {
             break;
         }
