@@ -55,6 +55,7 @@ pub(super) fn unreadable(text: &[u8]) -> Told {
 pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) -> Told {
     let path = settings.search_path.as_deref().unwrap_or(&catalog.search_path);
     let mut walk = Walk::new(catalog, path);
+    walk.temporary.clone_from(&settings.temporary);
     for statement in &program.statements {
         // A search path that this very text changes is not the one its names are looked up by.
         if walk.changes.settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
@@ -103,6 +104,8 @@ struct Walk<'a> {
     path: Vec<Name>,
     /// Where the session's own text looks them up.
     session_path: Vec<Name>,
+    /// The session's schema for temporary objects.
+    temporary: Option<Name>,
     effects: BTreeMap<(Action, Object), (Tags, Facts)>,
     graph: Graph,
     filters: Vec<(Node, Equality)>,
@@ -131,6 +134,7 @@ impl<'a> Walk<'a> {
             catalog,
             path: path.to_vec(),
             session_path: path.to_vec(),
+            temporary: None,
             effects: BTreeMap::new(),
             graph: Graph::default(),
             filters: Vec::new(),
@@ -333,7 +337,7 @@ impl<'a> Walk<'a> {
             self.touches_sensitive |= relation.columns.iter().any(|column| !column.tags.is_empty());
             return (Arc::new(name(Arc::clone(&relation.schema))), relation.tags.clone());
         }
-        if let Some(schema) = system_schema(table) {
+        if let Some(schema) = self.system_schema(table) {
             return (Arc::new(name(schema.into())), Tags::default());
         }
         self.unresolved = true;
@@ -343,12 +347,27 @@ impl<'a> Walk<'a> {
 
     /// The relation that a name stands for.
     fn relation(&self, table: &Table) -> Option<&'a super::catalog::Relation> {
+        if let Some(relation) = self.temporary_relation(table) {
+            return Some(relation);
+        }
         match table.schema.as_deref() {
             Some(schema) => self.catalog.relation(schema, &table.name),
             // `pg_catalog` is searched before the path.
             None if system_schema(table).is_some() => None,
             None => self.path.iter().find_map(|schema| self.catalog.relation(schema, &table.name)),
         }
+    }
+
+    /// The session's own temporary relation of that name: those come before `pg_catalog` and the path.
+    fn temporary_relation(&self, table: &Table) -> Option<&'a super::catalog::Relation> {
+        let own = self.temporary.as_deref()?;
+        table.schema.as_deref().is_none_or(|schema| schema == "pg_temp").then_some(())?;
+        self.catalog.relation(own, &table.name)
+    }
+
+    /// The system schema that a name is in.
+    fn system_schema<'t>(&self, table: &'t Table) -> Option<&'t str> {
+        if self.temporary_relation(table).is_some() { None } else { system_schema(table) }
     }
 
     fn function_name(&self, schema: Name, function: &str) -> Object {

@@ -425,7 +425,7 @@ impl Walk<'_> {
                 item.schema = table.alias.is_none().then(|| Arc::clone(&relation.schema));
                 item.rows = self.relation_rows(relation);
             }
-            None if super::system_schema(table).is_some() => {
+            None if self.system_schema(table).is_some() => {
                 item.schema = table.alias.is_none().then(|| "pg_catalog".into());
                 let harmless = self.graph.derived(Vec::new());
                 item.rows.open = Some(harmless);
@@ -484,7 +484,7 @@ impl Walk<'_> {
 
     /// Whether a relation is one of the system's that is not known to be harmless, or may be.
     pub(super) fn is_dangerous(&self, table: &Table) -> bool {
-        match super::system_schema(table) {
+        match self.system_schema(table) {
             Some(schema) => !crate::sql::builtin::is_harmless_relation(schema, &table.name),
             None => table.schema.is_none() && table.name.starts_with("pg_") && self.relation(table).is_none(),
         }

@@ -16,7 +16,7 @@ impl<'a> Walk<'a> {
         let mut scope = outer.inner();
         scope.ctes = self.with(&write.with, &scope);
         let (name, tags) = self.table(&write.target);
-        if super::system_schema(&write.target).is_some() || self.is_dangerous(&write.target) {
+        if self.system_schema(&write.target).is_some() || self.is_dangerous(&write.target) {
             // An update of `pg_settings` is a SET.
             self.changes |= crate::sql::Changes::ALL;
             self.unknown();
