@@ -4,6 +4,14 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 
+/// The list.
+const KNOWN: &str = include_str!("../../corpus/known.txt");
+
+/// Whether an entry is on the list.
+pub(crate) fn is_known(name: &str) -> bool {
+    KNOWN.lines().any(|line| line.trim() == name)
+}
+
 /// What went wrong with entries, and in which form.
 #[derive(Default)]
 pub(crate) struct Verdicts {
@@ -41,7 +49,7 @@ impl Verdicts {
     /// Fails if an entry failed that is not known to. One that is known and passes is named: it is to be taken off the list.
     /// All that went wrong is in `target/tmp/corpus`.
     pub(crate) fn settle(self, kind: &str, at_least: usize) -> Result<()> {
-        let all = include_str!("../../corpus/known.txt").lines().map(str::trim);
+        let all = KNOWN.lines().map(str::trim);
         let known: BTreeSet<&str> =
             all.filter(|line| !line.starts_with('#') && line.starts_with(&format!("{kind}/"))).collect();
         let only = std::env::var("CORPUS_ONLY").ok();
