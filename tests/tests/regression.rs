@@ -11,7 +11,7 @@ use harness::{Auth, Cgroup, Netns, Place, Postgres, PostgresOptions, Setup, Slui
 use nix::unistd::{User, chown};
 
 /// How long one run of the suite may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(1500);
 
 /// What `cargo xtask test` has prepared.
 fn suite() -> Result<PathBuf> {
