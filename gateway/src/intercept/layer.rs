@@ -261,8 +261,11 @@ impl Layer {
             let Released { tuple, time, label } = released;
             let held = self.maps.origins.get(&Raw(tuple), 0).map(|origin| origin.0.time);
             let done = match held {
-                Ok(held) if held == time => gone(self.maps.origins.remove(&Raw(tuple)))
-                    .and_then(|()| self.shares.removed(label, &mut self.maps)),
+                // Counted by whoever has removed it.
+                Ok(held) if held == time => match self.maps.origins.remove(&Raw(tuple)) {
+                    Ok(()) => self.shares.removed(label, &mut self.maps),
+                    other => gone(other),
+                },
                 // The same ends can be another connection's by now.
                 Ok(_) | Err(MapError::KeyNotFound) => Ok(()),
                 Err(error) => Err(error),

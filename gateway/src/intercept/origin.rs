@@ -17,6 +17,9 @@ use super::{Accepted, ClientAddr, Label, OriginalDestination, Process};
 /// How long a listener rests when the kernel gives it no connection, as where file descriptors have run out.
 const REST: Duration = Duration::from_millis(50);
 
+/// How long an origin waits for its connection after one under the same ends was found to be over: they can be another's.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// How often at most a failing accept is logged, by all listeners together.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,8 @@ pub(super) struct Registry {
 struct Claims {
     held: HashMap<Tuple, u64>,
     released: Vec<Released>,
+    /// Whose connections may be over.
+    doubtful: Vec<(Instant, Released)>,
 }
 
 impl Claims {
@@ -48,6 +53,28 @@ impl Claims {
     /// Its connection is closed. Until the kernel's entry is gone nobody else can have it.
     fn release(&mut self, released: Released) {
         self.released.push(released);
+    }
+
+    /// Its connection was over when it was accepted. Or the one before it under the same ends was, and its own comes
+    /// next.
+    fn doubt(&mut self, released: Released, until: Instant) {
+        self.forget(&released);
+        self.doubtful.push((until, released));
+    }
+
+    /// What has been released, and what nobody has come for.
+    fn take_released(&mut self, now: Instant) -> Vec<Released> {
+        let (due, wait) = std::mem::take(&mut self.doubtful).into_iter().partition(|(until, _)| *until <= now);
+        self.doubtful = wait;
+        let due: Vec<(Instant, Released)> = due;
+        for (_, released) in due {
+            // From here on nobody comes for it.
+            if self.held.get(&released.tuple) != Some(&released.time) {
+                self.held.insert(released.tuple, released.time);
+                self.released.push(released);
+            }
+        }
+        std::mem::take(&mut self.released)
     }
 
     /// The kernel's entry is gone. The same ends can be another connection's by now.
@@ -112,7 +139,7 @@ impl Registry {
 
     /// What has been released since the last call.
     pub(super) fn take_released(&self) -> Vec<Released> {
-        std::mem::take(&mut locked(&self.claims).released)
+        locked(&self.claims).take_released(Instant::now())
     }
 
     /// To be told when the kernel's entry is gone.
@@ -160,11 +187,15 @@ impl Registry {
             self.unattributed.fetch_add(1, Ordering::Relaxed);
             return None;
         };
-        // From here on the origin is removed, however this ends.
-        let entry =
-            Entry { registry: Arc::clone(self), released: Released { tuple, time: origin.time, label: origin.label } };
+        let released = Released { tuple, time: origin.time, label: origin.label };
         // Still connected after the look-up, so nobody else could have published under the same ends.
-        stream.peer_addr().ok()?;
+        if stream.peer_addr().is_err() {
+            let now = Instant::now();
+            locked(&self.claims).doubt(released, now.checked_add(GRACE).unwrap_or(now));
+            return None;
+        }
+        // From here on the origin is removed, however this ends.
+        let entry = Entry { registry: Arc::clone(self), released };
         Some(Accepted {
             stream: stream.into_std().ok()?,
             client: ClientAddr(client),
@@ -228,6 +259,28 @@ mod tests {
         claims.forget(&released);
         assert!(!claims.claim(tuple, 8), "the older one's end is not the newer one's");
         claims.forget(&Released { time: 8, ..released });
+        assert!(claims.held.is_empty());
+    }
+
+    #[test]
+    fn an_origin_waits_a_little_where_a_connection_under_its_ends_was_over() {
+        let (now, later) = (Instant::now(), Instant::now().checked_add(GRACE).unwrap());
+        let mut claims = Claims::default();
+        let tuple = Tuple { client_port: 40_000, ..Tuple::default() };
+        let released = Released { tuple, time: 7, label: 1 };
+        // It was another's: its own is accepted next, and it is that one's until its end.
+        assert!(claims.claim(tuple, 7));
+        claims.doubt(released, later);
+        assert!(claims.claim(tuple, 7));
+        assert!(claims.take_released(now).is_empty() && claims.take_released(later).is_empty());
+        claims.forget(&released);
+        // It was its own: nobody comes for it, and then nobody can.
+        assert!(claims.claim(tuple, 7));
+        claims.doubt(released, later);
+        assert!(claims.take_released(now).is_empty());
+        assert_eq!(claims.take_released(later).len(), 1);
+        assert!(!claims.claim(tuple, 7));
+        claims.forget(&released);
         assert!(claims.held.is_empty());
     }
 }
