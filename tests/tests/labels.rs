@@ -187,7 +187,7 @@ fn a_port_that_goes_from_one_workload_to_another_is_counted_for_each() -> Result
     let sluice = Sluice::start(&unlisted(&workloads), None)?;
     let most = counted(&sluice, "/intercept/connections_max_per_workload")?;
     // While the daemon is stopped, and not for so long that its heart has stopped beating, an origin stays when its
-    // connection has gone: the next one with the same ends is published over it.
+    // connection has gone: the next one with the same ends is published over it. (A port that no other is given.)
     let daemon = sluice.pid()?.to_string();
     let script = "import os, signal, socket, struct, sys\n\
                   daemon, host, one, two = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]\n\
@@ -198,7 +198,7 @@ fn a_port_that_goes_from_one_workload_to_another_is_counted_for_each() -> Result
                           s = socket.socket()\n        \
                           s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))\n        \
                           s.settimeout(5)\n        \
-                          s.bind(('', 47700))\n        \
+                          s.bind(('', 27700))\n        \
                           s.connect((host, 7700))\n        \
                           s.close() if cgroup == one else None\n\
                   finally:\n    os.kill(daemon, signal.SIGCONT)\n\
