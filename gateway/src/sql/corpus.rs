@@ -336,6 +336,43 @@ fn texts_of_one_shape_share_an_analysis_unless_their_literals_are_sensitive() {
 }
 
 #[test]
+fn a_temporary_table_stands_before_all_others_of_its_name() {
+    let mut catalog = Catalog::clone(&catalog());
+    let temporary = |oid, name, tag| {
+        let (oid, relation) = relation(oid, name, RelationKind::Table, &[("ssn", tag)]);
+        (oid, Relation { schema: "pg_temp_3".into(), ..relation })
+    };
+    catalog.relations.extend([
+        temporary(7, "users", ""),
+        temporary(8, "orders", "pii"),
+        temporary(9, "pg_class", "pii"),
+    ]);
+    let catalog = Arc::new(catalog);
+    let session = |path: &[&str]| Settings {
+        search_path: Some(path.iter().map(|schema| (*schema).into()).collect()),
+        temporary: Some("pg_temp_3".into()),
+    };
+    let (first, last) = (session(&["public"]), session(&["public", "pg_temp"]));
+    for (text, settings, expected) in [
+        ("select ssn from users", &first, "/db/pg_temp_3.users.ssn"),
+        ("select ssn from orders", &first, "/db/pg_temp_3.orders.ssn"),
+        ("select ssn from pg_class", &first, "/db/pg_temp_3.pg_class.ssn"),
+        ("select ssn from pg_temp.orders", &first, "/db/pg_temp_3.orders.ssn"),
+        ("select ssn from users", &last, "/db/public.users.ssn"),
+        ("select ssn from pg_temp.users", &last, "/db/pg_temp_3.users.ssn"),
+        // A view names what it was made of, whatever the session has made since.
+        ("select a from v", &first, "/db/public.users.ssn"),
+    ] {
+        let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog, settings);
+        let reads = analysis.effects.iter().filter(|effect| effect.action == Action::SqlRead);
+        let reads: Vec<String> = reads.map(|effect| effect.object.id("")).collect();
+        assert!(reads.iter().any(|read| read == expected), "{text}: {reads:?}");
+        let other = if expected.contains("pg_temp") { "public.users.ssn" } else { "pg_temp_3.users.ssn" };
+        assert!(!reads.iter().any(|read| read.contains(other)), "{text}: {reads:?}");
+    }
+}
+
+#[test]
 fn nothing_that_is_sent_can_overflow_the_stack_or_panic() {
     let mut analyzer = Analyzer::default();
     let (catalog, settings) = (catalog(), Settings::default());

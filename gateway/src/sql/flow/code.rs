@@ -167,6 +167,7 @@ impl Walk<'_> {
         self.depth += 1;
         // Its names are looked up when it runs.
         let path = std::mem::replace(&mut self.path, self.session_path.clone());
+        let temporary = std::mem::replace(&mut self.temporary, self.session_temporary.clone());
         let mut names = input_names(function).into_iter();
         let mut bound = Vec::new();
         for (argument, of) in arguments.iter().zip(&function.arguments) {
@@ -180,6 +181,7 @@ impl Walk<'_> {
         }
         self.depth -= 1;
         self.path = path;
+        self.temporary = temporary;
         Some(match last {
             Shown::Rows(rows) => rows,
             Shown::Nothing => Rows::default(),

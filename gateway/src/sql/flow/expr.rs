@@ -374,7 +374,7 @@ impl Walk<'_> {
             _ => None,
         };
         let shadowed = match to {
-            [name] => self.path.iter().find_map(|schema| self.catalog.type_named(schema, name)),
+            [name] => self.temporary.iter().chain(&self.path).find_map(|schema| self.catalog.type_named(schema, name)),
             [schema, name] => self.catalog.type_named(schema, name),
             _ => None,
         };

@@ -56,6 +56,7 @@ pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) ->
     let path = settings.search_path.as_deref().unwrap_or(&catalog.search_path);
     let mut walk = Walk::new(catalog, path);
     walk.temporary.clone_from(&settings.temporary);
+    walk.session_temporary.clone_from(&settings.temporary);
     for statement in &program.statements {
         // A search path that this very text changes is not the one its names are looked up by.
         if walk.changes.settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
@@ -104,8 +105,10 @@ struct Walk<'a> {
     path: Vec<Name>,
     /// Where the session's own text looks them up.
     session_path: Vec<Name>,
-    /// The session's schema for temporary objects.
+    /// The schema that relations and types are looked for in before all others: a view's are not.
     temporary: Option<Name>,
+    /// The session's own.
+    session_temporary: Option<Name>,
     effects: BTreeMap<(Action, Object), (Tags, Facts)>,
     graph: Graph,
     filters: Vec<(Node, Equality)>,
@@ -135,6 +138,7 @@ impl<'a> Walk<'a> {
             path: path.to_vec(),
             session_path: path.to_vec(),
             temporary: None,
+            session_temporary: None,
             effects: BTreeMap::new(),
             graph: Graph::default(),
             filters: Vec::new(),
@@ -354,14 +358,23 @@ impl<'a> Walk<'a> {
             Some(schema) => self.catalog.relation(schema, &table.name),
             // `pg_catalog` is searched before the path.
             None if system_schema(table).is_some() => None,
-            None => self.path.iter().find_map(|schema| self.catalog.relation(schema, &table.name)),
+            None => self.path.iter().find_map(|schema| match (&**schema, &self.temporary) {
+                ("pg_temp", Some(schema)) => self.catalog.relation(schema, &table.name),
+                _ => self.catalog.relation(schema, &table.name),
+            }),
         }
     }
 
-    /// The session's own temporary relation of that name: those come before `pg_catalog` and the path.
+    /// The session's own temporary relation of that name: those come before `pg_catalog` and the path, unless the path says
+    /// where.
     fn temporary_relation(&self, table: &Table) -> Option<&'a super::catalog::Relation> {
-        let own = self.temporary.as_deref()?;
-        table.schema.as_deref().is_none_or(|schema| schema == "pg_temp").then_some(())?;
+        let own = self.temporary.as_ref()?;
+        let said = || self.path.iter().any(|schema| &**schema == "pg_temp" || schema == own);
+        match table.schema.as_deref() {
+            Some("pg_temp") => {}
+            None if !said() => {}
+            Some(_) | None => return None,
+        }
         self.catalog.relation(own, &table.name)
     }
 

@@ -61,8 +61,10 @@ impl<'a> Walk<'a> {
             Some(query) if self.depth < MAX_DEPTH => {
                 self.depth += 1;
                 let path = std::mem::replace(&mut self.path, self.catalog.definitions_path.clone());
+                let temporary = self.temporary.take();
                 let rows = self.query(&query, &Scope::default());
                 self.path = path;
+                self.temporary = temporary;
                 self.depth -= 1;
                 Some(rows)
             }

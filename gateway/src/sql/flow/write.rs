@@ -253,6 +253,7 @@ impl<'a> Walk<'a> {
         let Some(program) = postgres::lower_rule(definition) else { return self.unknown() };
         self.depth += 1;
         let path = std::mem::replace(&mut self.path, self.catalog.definitions_path.clone());
+        let temporary = self.temporary.take();
         let rows = self.relation_rows(relation);
         let around =
             |name: &str| Item { name: Some(name.to_owned()), named: true, rows: rows.clone(), ..Item::default() };
@@ -265,6 +266,7 @@ impl<'a> Walk<'a> {
             }
         }
         self.path = path;
+        self.temporary = temporary;
         self.depth -= 1;
     }
 }
