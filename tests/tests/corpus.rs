@@ -65,8 +65,9 @@ fn run(
                 for form in forms(entry) {
                     let mut why = check(ground, entry, form)?;
                     // What was put back just before may be younger than the catalog that it is read by. A value that came
-                    // back counts at once.
-                    if why.as_ref().is_some_and(|why| !why.starts_with("leaks ")) && !known::is_known(&entry.name) {
+                    // back counts at once, and so does anything that was changed.
+                    let counts = |why: &String| why.starts_with("leaks ") || why.starts_with("changed ");
+                    if why.as_ref().is_some_and(|why| !counts(why)) && !known::is_known(&entry.name) {
                         std::thread::sleep(YOUNG);
                         why = check(ground, entry, form)?;
                     }

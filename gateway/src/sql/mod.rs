@@ -212,7 +212,7 @@ impl Analysis {
 /// How often copies of copies are followed when tags are handed on.
 const MAX_COPIES: usize = 16;
 
-/// Gives columns that hold what other columns hold their tags: those of materialised views, and generated ones.
+/// Gives columns that show what other columns hold their tags: those of materialised views, generated ones, and those of parents.
 pub fn inherit_tags(catalog: &mut Catalog) {
     for _ in 0..MAX_COPIES {
         catalog.finish();

@@ -93,10 +93,18 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The tags of columns that hold what other columns hold: of materialised views, and generated ones. By relation and place.
+/// The tags of columns that show what other columns hold: of materialised views, generated ones, and those of parents, which
+/// show their children's. By relation and place.
 pub(in crate::sql) fn copied_tags(catalog: &Catalog) -> Vec<(u32, usize, Tags)> {
     let mut found = Vec::new();
     for relation in catalog.relations.values() {
+        // A parent shows its children's rows.
+        for parent in relation.parents.iter().filter_map(|oid| catalog.relations.get(oid)) {
+            for (at, above) in parent.columns.iter().enumerate() {
+                let own = relation.columns.iter().filter(|column| column.name == above.name && !column.tags.is_empty());
+                found.extend(own.map(|column| (parent.oid, at, column.tags.clone())));
+            }
+        }
         if relation.kind == RelationKind::MaterializedView {
             let mut walk = Walk::new(catalog, &catalog.definitions_path);
             let rows = walk.view(relation);

@@ -66,10 +66,7 @@ impl Walk<'_> {
 
     fn act(&mut self, act: &Act, outer: &Scope<'_>) -> Shown {
         self.changes |= act.changes;
-        for expr in &act.computes {
-            let value = self.expr(expr, outer);
-            self.leaks.extend(value.nodes);
-        }
+        self.computes(act, outer);
         let mut target = None;
         let mut executes = false;
         for (action, on) in &act.effects {
@@ -130,6 +127,26 @@ impl Walk<'_> {
                 self.unknown();
                 Shown::Unknown
             }
+        }
+    }
+
+    /// Expressions that a statement computes, from the rows of the table that it is on: what comes of them is kept, or tells
+    /// something by failing.
+    fn computes(&mut self, act: &Act, outer: &Scope<'_>) {
+        if act.computes.is_empty() {
+            return;
+        }
+        let table = act.effects.iter().find_map(|(_, on)| match on {
+            Target::Table(table) => Some(table),
+            _ => None,
+        });
+        let mut scope = outer.inner();
+        if let Some(table) = table {
+            scope.items.push(self.item(table));
+        }
+        for expr in &act.computes {
+            let value = self.expr(expr, &scope);
+            self.leaks.extend(value.nodes);
         }
     }
 

@@ -7,6 +7,7 @@ use pg_query::protobuf::{
 
 use super::{Lowering, strings};
 use crate::sql::form::{Cte, Expr, On, Output, Query, Source, Statement, Table};
+use crate::sql::predicate::is_value;
 
 pub(super) fn table(range: &RangeVar) -> Table {
     let (alias, columns) = called(range.alias.as_ref());
@@ -145,9 +146,11 @@ impl Lowering {
             Some(NodeEnum::JoinExpr(join)) => self.join(join),
             Some(NodeEnum::RangeTableSample(sample)) => {
                 let builtin = strings(&sample.method).iter().all(|name| name == "bernoulli" || name == "system");
+                // A subquery there runs what it likes, and how many rows come tells of what it finds.
+                let fixed =
+                    self.exprs(&sample.args).iter().chain(&self.optional(sample.repeatable.as_ref())).all(is_value);
                 match sample.relation.as_deref() {
-                    // Its arguments are numbers, which no column can be in.
-                    Some(relation) if builtin => self.source(relation),
+                    Some(relation) if builtin && fixed => self.source(relation),
                     _ => Source::Opaque,
                 }
             }

@@ -2,7 +2,7 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterTableStmt, AlterTableType, CmdType, CopyStmt, DropStmt, InsertStmt, MergeStmt, Node, ObjectType,
+    AlterTableStmt, AlterTableType, CmdType, Constraint, CopyStmt, DropStmt, InsertStmt, MergeStmt, Node, ObjectType,
     OnConflictAction, RangeVar, ReturningClause, TransactionStmtKind, VariableSetStmt,
 };
 
@@ -122,7 +122,18 @@ impl Lowering {
             }
             NodeEnum::ViewStmt(view) => self.keeping(on_table(view.view.as_ref()), view.query.as_deref()),
             NodeEnum::CreateStmt(create) => ddl(Action::SqlCreate, on_table(create.relation.as_ref())),
-            NodeEnum::IndexStmt(index) => ddl(Action::SqlCreate, on_table(index.relation.as_ref())),
+            NodeEnum::IndexStmt(index) => {
+                let mut computes: Vec<Expr> = self.optional(index.where_clause.as_ref()).into_iter().collect();
+                let expressions = |node: &&Node| match &node.node {
+                    // One that is unique tells of its columns whether a value stands in them twice.
+                    Some(NodeEnum::IndexElem(element)) => index.unique || element.expr.is_some(),
+                    _ => true,
+                };
+                computes.extend(index.index_params.iter().filter(expressions).map(|node| self.expr(node)));
+                let changes = Changes::CATALOG;
+                let on = on_table(index.relation.as_ref());
+                Statement::Act(Act { changes, computes, ..act(Action::SqlCreate, on) })
+            }
             NodeEnum::CreateSeqStmt(create) => ddl(Action::SqlCreate, on_table(create.sequence.as_ref())),
             NodeEnum::CreateTrigStmt(create) => ddl(Action::SqlCreate, on_table(create.relation.as_ref())),
             NodeEnum::RuleStmt(rule) => ddl(Action::SqlCreate, on_table(rule.relation.as_ref())),
@@ -143,7 +154,10 @@ impl Lowering {
             | NodeEnum::CreateOpFamilyStmt(_)
             | NodeEnum::CreateConversionStmt(_)
             | NodeEnum::CreateCastStmt(_) => ddl(Action::SqlCreate, Target::Resource),
-            NodeEnum::AlterTableStmt(alter) => alter_table(alter),
+            NodeEnum::AlterTableStmt(alter) => {
+                let computes = alter.cmds.iter().flat_map(|command| self.computed_by(command)).collect();
+                alter_table(alter, computes)
+            }
             NodeEnum::AlterSeqStmt(alter) => ddl(Action::SqlAlter, on_table(alter.sequence.as_ref())),
             NodeEnum::RenameStmt(rename) => ddl(Action::SqlAlter, on_table(rename.relation.as_ref())),
             NodeEnum::AlterObjectSchemaStmt(alter) => ddl(Action::SqlAlter, on_table(alter.relation.as_ref())),
@@ -231,6 +245,46 @@ impl Lowering {
             // this list.
             _ => Statement::Opaque,
         }
+    }
+
+    /// What a part of ALTER TABLE computes from the rows that are there: a new type's USING, a default or generated value, a
+    /// constraint's condition and keys.
+    fn computed_by(&mut self, node: &Node) -> Vec<Expr> {
+        let Some(NodeEnum::AlterTableCmd(command)) = &node.node else { return vec![Expr::Opaque] };
+        let mut parts = Vec::new();
+        match command.def.as_deref().and_then(|def| def.node.as_ref()) {
+            Some(NodeEnum::ColumnDef(column)) => {
+                parts.extend(self.optional(column.raw_default.as_ref()));
+                for node in &column.constraints {
+                    match &node.node {
+                        Some(NodeEnum::Constraint(constraint)) => parts.extend(self.constraint(constraint)),
+                        _ => parts.push(Expr::Opaque),
+                    }
+                }
+            }
+            Some(NodeEnum::Constraint(constraint)) => parts.extend(self.constraint(constraint)),
+            // A default of a column that is there is computed for rows to come.
+            _ => {}
+        }
+        parts
+    }
+
+    fn constraint(&mut self, constraint: &Constraint) -> Vec<Expr> {
+        let mut parts: Vec<Expr> = [&constraint.raw_expr, &constraint.where_clause]
+            .into_iter()
+            .flatten()
+            .map(|expr| self.expr(expr))
+            .collect();
+        let keys = constraint.keys.iter().chain(&constraint.fk_attrs);
+        parts.extend(strings(&keys.cloned().collect::<Vec<_>>()).into_iter().map(|name| Expr::Column(vec![name])));
+        for node in &constraint.exclusions {
+            // Each is a list of the element and its operator.
+            match &node.node {
+                Some(NodeEnum::List(list)) => parts.extend(list.items.first().map(|element| self.expr(element))),
+                _ => parts.push(Expr::Opaque),
+            }
+        }
+        parts
     }
 
     fn write(&mut self, target: Option<&RangeVar>, actions: Vec<Action>) -> Write {
@@ -391,7 +445,7 @@ fn set_variable(set: &VariableSetStmt) -> Statement {
     Statement::Act(Act { changes, ..act(action, Target::Resource) })
 }
 
-fn alter_table(alter: &AlterTableStmt) -> Statement {
+fn alter_table(alter: &AlterTableStmt, computes: Vec<Expr>) -> Statement {
     let owner = alter.cmds.iter().any(|node| {
         matches!(&node.node, Some(NodeEnum::AlterTableCmd(cmd)) if matches!(cmd.subtype(),
             AlterTableType::AtChangeOwner | AlterTableType::AtEnableRowSecurity | AlterTableType::AtDisableRowSecurity
@@ -409,7 +463,7 @@ fn alter_table(alter: &AlterTableStmt) -> Statement {
     if owner {
         effects.push((Action::SqlPrivilege, Target::Resource));
     }
-    Statement::Act(Act { effects, changes: Changes::CATALOG, ..Act::default() })
+    Statement::Act(Act { effects, computes, changes: Changes::CATALOG, ..Act::default() })
 }
 
 fn drop_objects(drop: &DropStmt) -> Statement {
