@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fixture::door::{Door, Options};
-use fixture::{Fixture, SENSITIVE};
+use fixture::{Fixture, Raw, SENSITIVE, query};
 use gateway::sql::Catalog;
 use gateway::sql::catalog::{
     CastContext, CastMethod, Event, FunctionKind, Relation, RelationKind, SettingScope, TypeKind, Volatility,
 };
-use harness::run;
+use harness::{eventually, run};
 
 /// Everything but what nobody knows.
 const KNOWN: &str = r#"
@@ -296,6 +296,35 @@ fn what_a_transaction_changed_is_known_to_it_and_leaves_it_as_it_was() -> Result
         "select number from folk",
     ])?;
     assert!(said.ends_with(&format!("{MASKED}\n")), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_question_that_fails_within_a_transaction_leaves_it_as_it_was() -> Result<()> {
+    let fixture = Fixture::open("fails")?;
+    fixture.admin("create table held (a int)")?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("begin"), query("create table mine (a int)")])?;
+    raw.ready(2)?;
+    // Its text cannot be had while somebody holds its table: the question waits for a second, and fails.
+    fixture.admin("create view late as select a from held")?;
+    std::thread::scope(|scope| -> Result<()> {
+        let holder = scope.spawn(|| {
+            fixture.admin("begin; lock table held in access exclusive mode; select pg_sleep(600); commit").is_err()
+        });
+        let waits = "select pid from pg_stat_activity where query like 'begin; lock%' and wait_event = 'PgSleep'";
+        let held = eventually(Duration::from_secs(20), || fixture.admin(waits).is_ok_and(|pid| !pid.trim().is_empty()));
+        let said = raw.send(&[query("insert into mine values (7)")]).and_then(|()| raw.ready(1));
+        let waited = fixture.server.log().contains("canceling statement due to lock timeout");
+        fixture.admin(&format!("select pg_terminate_backend(({waits}))"))?;
+        assert!(held && holder.join().is_ok_and(|ended| ended), "the lock was held until it was ended");
+        assert!(waited, "no question failed");
+        assert!(said?.ends_with("INSERT 0 1\0ZT"), "the transaction goes on");
+        Ok(())
+    })?;
+    raw.send(&[query("select a from mine"), query("commit")])?;
+    let said = raw.ready(2)?;
+    assert!(said.contains('7') && said.ends_with("COMMIT\0ZI"), "{said:?}");
     Ok(())
 }
 

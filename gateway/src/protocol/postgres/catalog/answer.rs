@@ -16,7 +16,8 @@ pub(in crate::protocol::postgres) fn ask<S: AsRef<str>>(name: &str, questions: &
             put_text(body, name);
         });
     };
-    // One that failed is still there.
+    // What failed within the client's transaction is still there, also after that failure: no other could have its name.
+    close(out, b'P');
     close(out, b'S');
     for question in questions {
         frame(out, b'P', |body| {

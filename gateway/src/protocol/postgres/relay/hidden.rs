@@ -156,8 +156,7 @@ impl Relay {
                 }
                 Err(RelayError::Ask(AskError::Server(code))) => {
                     if within {
-                        // Back to where the client believes its transaction to be.
-                        self.exchange_questions(&AFTER).await?;
+                        self.bring_back().await?;
                     }
                     // A cancel may be one that the client sent late, for a command of its own.
                     if code != CANCELED || tries >= RETRIES {
@@ -167,6 +166,25 @@ impl Relay {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Brings the transaction, which a question has failed, back to where the client believes it to be. Where that cannot be
+    /// done the session is over: the client would go on in a transaction that is none.
+    async fn bring_back(&mut self) -> Result<(), RelayError> {
+        for _ in 0..RETRIES {
+            let asked = tokio::time::timeout(ANSWER, self.exchange_questions(&AFTER)).await;
+            match asked.unwrap_or_else(|_| Err(RelayError::Hidden("the server did not answer in time".to_owned()))) {
+                Ok(_) => return Ok(()),
+                Err(RelayError::Ask(AskError::Server(code))) if code == CANCELED => {}
+                Err(RelayError::Ask(AskError::Server(code))) => {
+                    return Err(RelayError::Hidden(format!(
+                        "it failed the client's transaction for good: SQLSTATE {code}"
+                    )));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RelayError::Hidden("it failed the client's transaction, and was cancelled again and again".to_owned()))
     }
 
     /// Sends questions and takes the answers. What comes unasked meanwhile goes to the client.
