@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::literal::{depth, scan, shape};
+use super::postgres::Server;
 use super::{Analysis, Catalog, Literal, Settings, flow, postgres};
 
 /// The longest text that is parsed, in bytes. Anything longer is `sql.unknown`.
@@ -97,11 +98,13 @@ fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings) -> (flow::Told, 
     let Some(readable) = readable.filter(|_| depth(text) <= MAX_DEPTH) else {
         return (flow::unreadable(text), false);
     };
-    stacker::maybe_grow(STACK, STACK.saturating_add(1024 * 1024), || match postgres::lower(readable) {
-        Some(program) => {
-            let told = flow::told(&program, catalog, settings);
-            (told, program.shape_decides)
+    stacker::maybe_grow(STACK, STACK.saturating_add(1024 * 1024), || {
+        match postgres::lower(readable, Server::new(catalog.version)) {
+            Some(program) => {
+                let told = flow::told(&program, catalog, settings);
+                (told, program.shape_decides)
+            }
+            None => (flow::unreadable(text), false),
         }
-        None => (flow::unreadable(text), false),
     })
 }

@@ -17,7 +17,7 @@ mod table;
 mod tests;
 mod types;
 
-use table::{OPERATORS, Overload, TABLES};
+use table::{OPERATORS, Overload, TABLES, WITHHELD_NAMES};
 use types::{NONE, TYPES, UNKNOWN, VARCHAR};
 
 /// What a function, an operator or a cast may do with a sensitive argument.
@@ -167,6 +167,11 @@ pub(super) fn is_system(schema: &str) -> bool {
 /// Whether a system relation tells of the database's form only, and not what is in it. That is about reading it.
 pub(super) fn is_harmless_relation(schema: &str, name: &str) -> bool {
     TABLES.relations.get(schema).is_some_and(|relations| relations.contains(name))
+}
+
+/// Whether `pg_catalog` has a relation of that name that holds more than that, in any version.
+pub(super) fn is_withheld(name: &str) -> bool {
+    WITHHELD_NAMES.contains(name)
 }
 
 /// `varchar` has no functions of its own: the server takes those of `text`.

@@ -382,6 +382,28 @@ fn a_temporary_table_stands_before_all_others_of_its_name() {
 }
 
 #[test]
+fn a_relation_with_a_name_of_the_systems_hides_nothing() {
+    let mut catalog = (*catalog()).clone();
+    let kind = RelationKind::Table;
+    catalog.relations.extend([
+        relation(8, "pg_stats", kind, &[("most_common_vals", "")]),
+        // The system has one of that name from PostgreSQL 17 on.
+        relation(9, "pg_wait_events", kind, &[("description", "pii")]),
+    ]);
+    let catalog = Arc::new(catalog);
+    let does = |text: &str, action: Action| {
+        let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog, &Settings::default());
+        analysis.effects.iter().any(|effect| effect.action == action)
+    };
+    let sensitive = |text: &str| Analyzer::default().analyze(text.as_bytes(), &catalog, &Settings::default()).sensitive;
+    assert!(does("select most_common_vals from pg_stats", Action::SqlUnknown));
+    assert!(!does("select most_common_vals from public.pg_stats", Action::SqlUnknown));
+    assert!(sensitive("select description from pg_wait_events"));
+    assert!(!sensitive("select operation from pg_catalog.pg_wait_events"));
+    assert!(does("update pg_wait_events set description = ''", Action::SqlUnknown));
+}
+
+#[test]
 fn nothing_that_is_sent_can_overflow_the_stack_or_panic() {
     let mut analyzer = Analyzer::default();
     let (catalog, settings) = (catalog(), Settings::default());

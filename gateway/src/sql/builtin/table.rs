@@ -63,10 +63,17 @@ pub(super) const OPERATOR_FILES: [(Judgement, &str); 2] =
 pub(super) const KINDS: &str = include_str!("functions/kinds.txt");
 /// Relations that may be read.
 pub(super) const HARMLESS: &str = include_str!("relations/harmless.txt");
+/// Relations that hold more, each with a reason.
+pub(super) const WITHHELD: &str = include_str!("relations/withheld.txt");
 
 pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables::parse().0);
 
 pub(super) static OPERATORS: LazyLock<HashMap<&str, Vec<Overload>>> = LazyLock::new(|| operators().0);
+
+pub(super) static WITHHELD_NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let named = lines(WITHHELD).filter_map(|line| line.split_once(':'));
+    named.filter_map(|(relation, _)| relation.strip_prefix("pg_catalog.")).collect()
+});
 
 /// The lines that say something.
 pub(super) fn lines(file: &str) -> impl Iterator<Item = &str> {

@@ -2,11 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::table::{FUNCTION_FILES, HARMLESS, Judgement, OPERATOR_FILES, Tables, lines, operators};
+use super::table::{FUNCTION_FILES, HARMLESS, Judgement, OPERATOR_FILES, Tables, WITHHELD, lines, operators};
 use super::types::Types;
 use super::*;
-
-const WITHHELD: &str = include_str!("relations/withheld.txt");
 
 fn oid(name: &str) -> u32 {
     type_oid(name).unwrap_or_else(|| panic!("{name}"))

@@ -163,7 +163,7 @@ impl Walk<'_> {
         if !readable || self.depth >= MAX_DEPTH {
             return None;
         }
-        let program = postgres::lower(function.body.as_deref()?)?;
+        let program = postgres::lower(function.body.as_deref()?, self.server())?;
         self.depth += 1;
         // Its names are looked up when it runs.
         let path = std::mem::replace(&mut self.path, self.session_path.clone());
@@ -192,7 +192,7 @@ impl Walk<'_> {
     /// Runs whatever an expression of the database's own calls: a default, a check, a policy.
     pub(super) fn code(&mut self, text: &str) {
         let select = format!("select {text}");
-        match postgres::lower(&select) {
+        match postgres::lower(&select, self.server()) {
             Some(program) if program.statements.len() == 1 => {
                 for name in program.calls {
                     self.code_of(&name);

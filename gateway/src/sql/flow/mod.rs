@@ -19,7 +19,7 @@ use std::sync::Arc;
 use self::graph::{Graph, Node, Reach, Source};
 pub(super) use self::relation::copied_tags;
 use super::form::{Act, Statement, Table};
-use super::postgres::Program;
+use super::postgres::{Program, Server};
 use super::{Analysis, Catalog, Changes, Lineage, Outputs, Settings, builtin};
 use crate::access::{Action, ColumnName, Effect, Facts, FunctionName, Name, Object, TableName, Tags};
 
@@ -154,6 +154,11 @@ impl<'a> Walk<'a> {
             steps: 0,
             depth: 0,
         }
+    }
+
+    /// By which version texts are read.
+    fn server(&self) -> Server {
+        Server::new(self.catalog.version)
     }
 
     /// Counts what was looked at; `false`: it is enough, and the rest is unknown.
@@ -356,8 +361,8 @@ impl<'a> Walk<'a> {
         }
         match table.schema.as_deref() {
             Some(schema) => self.catalog.relation(schema, &table.name),
-            // `pg_catalog` is searched before the path.
-            None if system_schema(table).is_some() => None,
+            // `pg_catalog` is searched before the path, unless that says otherwise; but a server that is older than a
+            // relation of the system's finds the other, which is not harmless only because this one is.
             None => self.path.iter().find_map(|schema| match (&**schema, &self.temporary) {
                 ("pg_temp", Some(schema)) => self.catalog.relation(schema, &table.name),
                 _ => self.catalog.relation(schema, &table.name),
@@ -380,7 +385,12 @@ impl<'a> Walk<'a> {
 
     /// The system schema that a name is in.
     fn system_schema<'t>(&self, table: &'t Table) -> Option<&'t str> {
-        if self.temporary_relation(table).is_some() { None } else { system_schema(table) }
+        if table.schema.is_none() && self.relation(table).is_some() { None } else { system_schema(table) }
+    }
+
+    /// Whether a name may stand for a relation of the system's, whatever else is called that.
+    fn may_be_system(&self, table: &Table) -> bool {
+        self.temporary_relation(table).is_none() && system_schema(table).is_some()
     }
 
     fn function_name(&self, schema: Name, function: &str) -> Object {

@@ -486,7 +486,12 @@ impl Walk<'_> {
     pub(super) fn is_dangerous(&self, table: &Table) -> bool {
         match self.system_schema(table) {
             Some(schema) => !crate::sql::builtin::is_harmless_relation(schema, &table.name),
-            None => table.schema.is_none() && table.name.starts_with("pg_") && self.relation(table).is_none(),
+            // The system's own comes before one that somebody made of that name.
+            None if table.schema.is_none() && table.name.starts_with("pg_") => {
+                self.relation(table).is_none()
+                    || self.temporary_relation(table).is_none() && crate::sql::builtin::is_withheld(&table.name)
+            }
+            None => false,
         }
     }
 }

@@ -52,7 +52,7 @@ impl<'a> Walk<'a> {
 
     /// The rows of a view's query.
     fn view(&mut self, relation: &'a Relation) -> Rows {
-        let query = relation.definition.as_deref().and_then(postgres::lower);
+        let query = relation.definition.as_deref().and_then(|text| postgres::lower(text, self.server()));
         let query = query.and_then(|mut program| match (program.statements.pop(), program.statements.is_empty()) {
             (Some(Statement::Query(query)), true) => Some(query),
             _ => None,
@@ -119,7 +119,8 @@ pub(in crate::sql) fn copied_tags(catalog: &Catalog) -> Vec<(u32, usize, Tags)> 
             let item = Item { name: Some(relation.name.to_string()), named: true, bare: true, rows, ..Item::default() };
             let scope = Scope { items: vec![item], ..Scope::default() };
             let select = column.default.as_deref().map(|text| format!("select {text}"));
-            let query = select.as_deref().and_then(postgres::lower).and_then(|mut program| program.statements.pop());
+            let query = select.as_deref().and_then(|text| postgres::lower(text, walk.server()));
+            let query = query.and_then(|mut program| program.statements.pop());
             let node = match query {
                 Some(Statement::Query(query)) => {
                     let rows = walk.outputs_of(&query.outputs, &scope);

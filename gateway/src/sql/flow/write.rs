@@ -16,7 +16,7 @@ impl<'a> Walk<'a> {
         let mut scope = outer.inner();
         scope.ctes = self.with(&write.with, &scope);
         let (name, tags) = self.table(&write.target);
-        if self.system_schema(&write.target).is_some() || self.is_dangerous(&write.target) {
+        if self.may_be_system(&write.target) || self.is_dangerous(&write.target) {
             // An update of `pg_settings` is a SET.
             self.changes |= crate::sql::Changes::ALL;
             self.unknown();
@@ -250,7 +250,7 @@ impl<'a> Walk<'a> {
         if self.depth >= MAX_DEPTH {
             return self.unknown();
         }
-        let Some(program) = postgres::lower_rule(definition) else { return self.unknown() };
+        let Some(program) = postgres::lower_rule(definition, self.server()) else { return self.unknown() };
         self.depth += 1;
         let path = std::mem::replace(&mut self.path, self.catalog.definitions_path.clone());
         let temporary = self.temporary.take();

@@ -33,6 +33,7 @@ impl Lowering {
     /// Total: what is not listed is opaque.
     pub(super) fn expr(&mut self, node: &Node) -> Expr {
         let Some(node) = &node.node else { return Expr::Constant(Constant::Other) };
+        self.otherwise |= self.server.takes_otherwise(node);
         match node {
             NodeEnum::AConst(constant) => Expr::Constant(literal(constant)),
             NodeEnum::Integer(_) | NodeEnum::Float(_) => Expr::Constant(Constant::Number),
