@@ -47,6 +47,8 @@ pub(crate) struct Call {
     pub(crate) sk: *mut c_void,
     device: u32,
     bound_port: u32,
+    /// The IPv4 address that the socket is bound to, or 0.
+    bound: u32,
 }
 
 /// A field of a context, one read of its own.
@@ -85,7 +87,8 @@ fn read(at: *mut bpf_sock_addr, address: [u32; 4]) -> Call {
     let sk = field!((*at).__bindgen_anon_1.sk);
     let device = field!((*sk).bound_dev_if);
     let bound_port = field!((*sk).src_port);
-    Call { to: Endpoint { address, port }, protocol, sk: sk.cast(), device, bound_port }
+    let bound = field!((*sk).src_ip4);
+    Call { to: Endpoint { address, port }, protocol, sk: sk.cast(), device, bound_port, bound }
 }
 
 #[cgroup_sock_addr(connect4)]
@@ -169,14 +172,19 @@ fn decide(ctx: &SockAddrContext, call: &Call) -> Way {
 /// could be taken for that workload.
 #[inline(always)]
 fn unlabelled(ctx: &SockAddrContext, call: &Call) -> Way {
-    if call.protocol == IPPROTO_UDP || !loopback(&call.to) {
+    let mut to = call.to;
+    if mapped(&to) && to.address[3] == 0 {
+        // The kernel takes the socket's own address for the one that is called.
+        to.address[3] = call.bound;
+    }
+    if call.protocol == IPPROTO_UDP || !loopback(&to) {
         return Way::Leave;
     }
     // SAFETY: the context itself, which the helper takes.
     let netns = unsafe { bpf_get_netns_cookie(ctx.sock_addr.cast()) };
     // SAFETY: read at once.
     match unsafe { LISTENERS.get(&netns) } {
-        Some(listener) if is_listener(listener, &call.to) => {
+        Some(listener) if is_listener(listener, &to) => {
             // Only counted: the log is for what workloads do.
             count(Reason::ListenerByHand);
             Way::Refuse

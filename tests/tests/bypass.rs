@@ -208,6 +208,19 @@ fn local_services_are_no_way_around_either() -> Result<()> {
         assert!(reads(&other, &address.ip().to_string(), address.port())?.contains("refused"));
         let counted = || self::counted(&sluice, "listener_by_hand").is_ok_and(|n| n > before);
         assert!(eventually(Duration::from_secs(3), counted));
+        // `0.0.0.0` is this machine by the address that the caller has bound.
+        if let std::net::IpAddr::V4(bound) = address.ip() {
+            for (family, prefix) in [("AF_INET", ""), ("AF_INET6", "::ffff:")] {
+                let script = format!(
+                    "import socket\ns = socket.socket(socket.{family})\ns.settimeout(5)\ns.bind(('{prefix}{bound}', 0))\n\
+                     try:\n    s.connect(('{prefix}0.0.0.0', {}))\n    print('connected')\nexcept OSError as e:\n    print(e)\n",
+                    address.port()
+                );
+                let said = run(Place::here().cgroup(&other).command("/usr/bin/python3").args(["-c", &script]))?;
+                let said = said.success()?;
+                assert!(said.contains("refused"), "{family} {bound}: {said}");
+            }
+        }
         // Only there: whoever has the same port at another address is reached.
         if address.is_ipv4() && !beside {
             beside = true;
