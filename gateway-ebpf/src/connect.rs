@@ -230,9 +230,12 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
     if state.is_null() {
         return refused(Reason::UnknownLabel, label, who, call);
     }
-    if settings.listed_only == 1 && !unspecified(&call.to) && !listed(&call.to) {
-        // SAFETY: as above.
-        unsafe { (*stored).kind = socket::DIRECT };
+    if !covers(settings, &call.to) {
+        // SAFETY: as above. The egress guard asks again: what is covered can change.
+        unsafe {
+            (*stored).origin.destination = call.to;
+            (*stored).kind = socket::DIRECT;
+        }
         report(Reason::NotCovered, label, who, call.to, call.protocol);
         return Way::Leave;
     }
@@ -295,6 +298,17 @@ fn no_listener(label: u32, who: Who, call: &Call) -> Way {
 #[inline(always)]
 fn mapped(to: &Endpoint) -> bool {
     to.address[0] == 0 && to.address[1] == 0 && to.address[2] == MAPPED
+}
+
+/// Whether a destination is captured now.
+#[inline(always)]
+pub(crate) fn covered(to: &Endpoint) -> bool {
+    settings().is_none_or(|settings| covers(&settings, to))
+}
+
+#[inline(always)]
+fn covers(settings: &Settings, to: &Endpoint) -> bool {
+    settings.listed_only != 1 || unspecified(to) || listed(to)
 }
 
 /// Whether a destination is listed, or its port is for every address of its family: a resource's whose address nobody

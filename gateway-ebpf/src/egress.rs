@@ -8,7 +8,7 @@ use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use gateway_ebpf::{Endpoint, NO_LABEL, Reason, Socket, UNKNOWN_LABEL, socket};
 
-use crate::connect::{IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, field};
+use crate::connect::{IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, covered, field};
 use crate::kernel::{offset, read};
 use crate::maps::{settings, socket as storage};
 use crate::packet::{destination, plain, to_listener};
@@ -45,7 +45,9 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
             };
         }
         if kind == socket::ACCEPTED || kind == socket::DIRECT || kind == socket::OPEN {
-            if plain(at) {
+            // SAFETY: as above.
+            let uncovered = kind != socket::DIRECT || unsafe { !covered(&(*stored).origin.destination) };
+            if uncovered && plain(at) {
                 return PASS;
             }
             if kind != socket::ACCEPTED {
