@@ -337,7 +337,7 @@ pub(crate) fn stale() -> bool {
 
 /// Whether it is an address at which a listener can be: 127.0.0.0/8, `::1`, or `::`, which means that.
 #[inline(always)]
-fn loopback(to: &Endpoint) -> bool {
+pub(crate) fn loopback(to: &Endpoint) -> bool {
     if mapped(to) {
         return u32::from_be(to.address[3]) >> 24 == 127;
     }

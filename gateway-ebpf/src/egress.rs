@@ -8,10 +8,10 @@ use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use gateway_ebpf::{Endpoint, NO_LABEL, Reason, Socket, UNKNOWN_LABEL, socket};
 
-use crate::connect::{IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, covered, field};
+use crate::connect::{IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, covered, field, loopback};
 use crate::kernel::{offset, read};
 use crate::maps::{settings, socket as storage};
-use crate::packet::{destination, plain, to_listener};
+use crate::packet::{by_loopback, destination, plain, to_listener};
 use crate::report::{Who, report};
 use crate::{datagram, label};
 
@@ -92,7 +92,8 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
     let pass = match protocol {
         // What a listening socket sends answers somebody.
         IPPROTO_TCP | IPPROTO_MPTCP => state == TCP_LISTEN && plain(at),
-        IPPROTO_UDP => datagram::allowed(&to),
+        // What is allowed on this machine is nobody's elsewhere, by whichever device the socket says.
+        IPPROTO_UDP => datagram::allowed(&to) && (!loopback(&to) || by_loopback(at)),
         _ => false,
     };
     if pass {

@@ -38,11 +38,17 @@ macro_rules! head {
     }};
 }
 
+/// Whether a packet leaves by the loopback device, and so goes nowhere else.
+#[inline(always)]
+pub(crate) fn by_loopback(at: *mut __sk_buff) -> bool {
+    field!((*at).ifindex) == LOOPBACK_DEVICE
+}
+
 /// Whether a packet goes to the listener that its connection was redirected to, and by the loopback device: devices,
 /// routing headers and translated addresses can be set after the connect.
 #[inline(always)]
 pub(crate) fn to_listener(at: *mut __sk_buff, tuple: &Tuple) -> bool {
-    if field!((*at).ifindex) != LOOPBACK_DEVICE {
+    if !by_loopback(at) {
         return false;
     }
     if tuple.listener != 0 {

@@ -333,6 +333,31 @@ fn a_namespace_of_the_workloads_own_making_is_no_way_out() -> Result<()> {
 }
 
 #[test]
+fn datagrams_that_are_allowed_to_this_machine_do_not_leave_it() -> Result<()> {
+    let far = Netns::new("far")?;
+    let sniffer = Sniffer::start(&far)?;
+    // As a host that works with the workload would: it answers for every address.
+    let mut neighbour = Place::here().netns(&far).command("sysctl");
+    run(neighbour.args(["-q", "-w", "net.ipv4.conf.all.route_localnet=1"]))?.success()?;
+    let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
+    let allowed =
+        Setup { intercept: "allow_udp = [\"127.0.0.53:7210\", \"[::1]:7210\"]".to_owned(), ..setup(job.name()) };
+    let sluice = Sluice::start(&allowed, None)?;
+    for way in ["udp_device", "udp_device_connected", "udp_interface", "udp_unicast_if"] {
+        let attempt = Try { far: &far, way, port: 7210 };
+        let seen = sniffer.count("udp port 7210")?;
+        let before = counted(&sluice, "egress")?;
+        let said = attempt.from(&Place::here().cgroup(&job), &other)?;
+        let packets = sniffer.count("udp port 7210")? - seen;
+        assert_eq!(packets, 0, "{way}: {said}\n{}", sniffer.packets("udp port 7210")?);
+        assert!(eventually(Duration::from_secs(3), || counted(&sluice, "egress").is_ok_and(|n| n > before)), "{said}");
+        attempt.from(&Place::here().cgroup(&other), &other)?;
+        assert!(sniffer.count("udp port 7210")? > seen, "{way} leads nowhere, labelled or not");
+    }
+    Ok(())
+}
+
+#[test]
 fn datagrams_go_where_they_are_allowed_and_answers_on_accepted_connections_pass() -> Result<()> {
     let far = Netns::new("far")?;
     let sniffer = Sniffer::start(&far)?;

@@ -14,6 +14,8 @@ import time
 
 WAY, V4, V6, PORT, MOVE_TO = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5]
 MAPPED = "::ffff:" + V4
+# As a node's own resolver is called.
+RESOLVER = "127.0.0.53"
 MSG_FASTOPEN, TCP_FASTOPEN_CONNECT, IP_HDRINCL, UDPLITE, MPTCP = 0x20000000, 30, 3, 136, 262
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -233,6 +235,41 @@ def udp6_connected():
     s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     s.connect((V6, PORT))
     s.send(b"out")
+
+
+def udp_device():
+    """To this machine, and out of it by a device."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((source()[1], 0))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, source()[0].encode() + b"\0")
+    s.sendto(b"out", (RESOLVER, PORT))
+    time.sleep(0.3)
+
+
+def udp_device_connected():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((source()[1], 0))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, source()[0].encode() + b"\0")
+    s.connect((RESOLVER, PORT))
+    s.send(b"out")
+    time.sleep(0.3)
+
+
+def udp_interface():
+    """The device as the datagram's own: IP_PKTINFO."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((source()[1], 0))
+    info = struct.pack("=I4s4x", socket.if_nametoindex(source()[0]), socket.inet_aton(source()[1]))
+    s.sendmsg([b"out"], [(socket.IPPROTO_IP, 8, info)], 0, (RESOLVER, PORT))
+    time.sleep(0.3)
+
+
+def udp_unicast_if():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((source()[1], 0))
+    s.setsockopt(socket.IPPROTO_IP, 50, struct.pack("!I", socket.if_nametoindex(source()[0])))
+    s.sendto(b"out", (RESOLVER, PORT))
+    time.sleep(0.3)
 
 
 def udplite():
