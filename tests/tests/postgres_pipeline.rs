@@ -238,6 +238,21 @@ fn whether_a_transaction_is_open_cannot_be_lied_about() -> Result<()> {
 }
 
 #[test]
+fn a_message_with_more_than_it_may_hold_shifts_no_answer() -> Result<()> {
+    let fixture = Fixture::guarded("extra")?;
+    // What the server answers with an error that belongs to no command, and skips up to a Sync from there.
+    for extra in [frame(b'H', b"x"), frame(b'S', b"x"), frame(b'H', &[0; 12_000])] {
+        let mut raw = Raw::connect(&fixture)?;
+        raw.send(&[query("select id from users")])?;
+        raw.ready(1)?;
+        raw.send(&[extra, query("select 1/0"), sync(), query("select 1/0"), query("select ssn from users")])?;
+        let said = said(&mut raw, 5);
+        assert!(!said.contains(SSN), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_long_statement_is_kept_once_however_often_it_is_bound() -> Result<()> {
     let resident = || -> Result<usize> {
         let status = std::fs::read_to_string("/proc/self/status")?;

@@ -12,6 +12,7 @@ use crate::access::{Action, FunctionName, Object};
 use crate::guard::{self, Block, Outcome, Parameter, Prepared, Verdict};
 use crate::mask::Plan;
 use crate::protocol::postgres::reply::{frame, put_text};
+use crate::protocol::postgres::wire::FRAME_HEADER;
 use crate::sql::{Catalog, Changes, Settings};
 
 /// A text that no grammar knows: the server's transaction has to fail where the client believes that it did.
@@ -58,6 +59,10 @@ impl Relay {
             }
             if head.whole > MAX_WHOLE {
                 return Err(RelayError::Client(Malformed("a message is longer than the gateway reads")));
+            }
+            if matches!(head.tag, b'S' | b'H' | b'c' | b'X') && head.whole > FRAME_HEADER {
+                // The server would answer one that holds something with an error that is no command's.
+                return Err(RelayError::Client(Malformed("a message holds more than it may")));
             }
             if self.client.input.len() < head.whole {
                 return Ok(());
