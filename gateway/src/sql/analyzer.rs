@@ -3,18 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::literal::{depth, scan, shape};
+use super::literal::{scan, shape};
 use super::postgres::Server;
 use super::{Analysis, Catalog, Literal, Settings, flow, postgres};
-
-/// The longest text that is parsed, in bytes. Anything longer is `sql.unknown`.
-const MAX_TEXT: usize = 1024 * 1024;
-
-/// The deepest that a text may nest. The parser is C and recurses.
-const MAX_DEPTH: usize = 10_000;
-
-/// What parsing at [`MAX_DEPTH`] needs of the stack, in bytes.
-const STACK: usize = 48 * 1024 * 1024;
 
 /// The longest text whose analysis is remembered, in bytes.
 const MAX_REMEMBERED: usize = 16 * 1024;
@@ -94,17 +85,12 @@ fn remember<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Arc<Analysis>>, key: K
 
 /// An analysis, and whether it hides its text's literals; and whether texts of its shape share it.
 fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings) -> (flow::Told, bool) {
-    let readable = std::str::from_utf8(text).ok().filter(|t| t.len() <= MAX_TEXT && !t.contains('\0'));
-    let Some(readable) = readable.filter(|_| depth(text) <= MAX_DEPTH) else {
-        return (flow::unreadable(text), false);
-    };
-    stacker::maybe_grow(STACK, STACK.saturating_add(1024 * 1024), || {
-        match postgres::lower(readable, Server::new(catalog.version)) {
-            Some(program) => {
-                let told = flow::told(&program, catalog, settings);
-                (told, program.shape_decides)
-            }
-            None => (flow::unreadable(text), false),
+    let Ok(readable) = std::str::from_utf8(text) else { return (flow::unreadable(text), false) };
+    postgres::deep(|| match postgres::lower(readable, Server::new(catalog.version)) {
+        Some(program) => {
+            let told = flow::told(&program, catalog, settings);
+            (told, program.shape_decides)
         }
+        None => (flow::unreadable(text), false),
     })
 }

@@ -152,6 +152,10 @@ impl Walk<'_> {
 
     /// The rows that a function in SQL returns.
     pub(super) fn body(&mut self, oid: u32, arguments: &[Value]) -> Option<Rows> {
+        postgres::deep(|| self.body_rows(oid, arguments))
+    }
+
+    fn body_rows(&mut self, oid: u32, arguments: &[Value]) -> Option<Rows> {
         let function = self.catalog.function(oid)?;
         let readable = function.kind == FunctionKind::Function
             && &*function.language == "sql"

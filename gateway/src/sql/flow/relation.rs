@@ -52,6 +52,10 @@ impl<'a> Walk<'a> {
 
     /// The rows of a view's query.
     fn view(&mut self, relation: &'a Relation) -> Rows {
+        postgres::deep(|| self.view_rows(relation))
+    }
+
+    fn view_rows(&mut self, relation: &'a Relation) -> Rows {
         let query = relation.definition.as_deref().and_then(|text| postgres::lower(text, self.server()));
         let query = query.and_then(|mut program| match (program.statements.pop(), program.statements.is_empty()) {
             (Some(Statement::Query(query)), true) => Some(query),
@@ -96,6 +100,10 @@ impl<'a> Walk<'a> {
 /// The tags of columns that show what other columns hold: of materialised views, generated ones, and those of parents, which
 /// show their children's. By relation and place.
 pub(in crate::sql) fn copied_tags(catalog: &Catalog) -> Vec<(u32, usize, Tags)> {
+    postgres::deep(|| tags_that_are_copied(catalog))
+}
+
+fn tags_that_are_copied(catalog: &Catalog) -> Vec<(u32, usize, Tags)> {
     let mut found = Vec::new();
     for relation in catalog.relations.values() {
         // A parent shows its children's rows.

@@ -247,6 +247,10 @@ impl<'a> Walk<'a> {
 
     /// A rule's actions: its statements, in which `new` and `old` are the table's rows.
     fn rule(&mut self, definition: &str, relation: &'a Relation) {
+        postgres::deep(|| self.rule_actions(definition, relation));
+    }
+
+    fn rule_actions(&mut self, definition: &str, relation: &'a Relation) {
         if self.depth >= MAX_DEPTH {
             return self.unknown();
         }

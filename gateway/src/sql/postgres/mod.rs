@@ -12,6 +12,27 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::Node;
 
 use super::form::Statement;
+use super::literal::depth;
+
+/// The longest text that is parsed, in bytes. Anything longer is `sql.unknown`.
+const MAX_TEXT: usize = 1024 * 1024;
+
+/// The deepest that a text may nest. The parser is C and recurses, and so does all that walks its tree.
+const MAX_DEPTH: usize = 10_000;
+
+/// What parsing and reading a text at [`MAX_DEPTH`] needs of the stack, in bytes.
+const STACK: usize = 48 * 1024 * 1024;
+
+/// Does what parses a text, or walks its tree, with the stack that this may need: also within the walk of another.
+pub(in crate::sql) fn deep<R>(walk: impl FnOnce() -> R) -> R {
+    stacker::maybe_grow(STACK, STACK.saturating_mul(2), walk)
+}
+
+/// Whether a text can be parsed within bounds: a session's, and what the catalog has of somebody's, which no server has to have
+/// parsed either.
+fn is_bounded(text: &str) -> bool {
+    text.len() <= MAX_TEXT && !text.contains('\0') && depth(text.as_bytes()) <= MAX_DEPTH
+}
 
 /// All statements of one text.
 #[derive(Debug)]
@@ -27,11 +48,16 @@ pub(super) struct Program {
     pub(super) calls: Vec<Vec<String>>,
 }
 
-/// Parses and lowers a text; `None`: PostgreSQL's grammar does not know it, or this server may read it otherwise.
+/// Parses and lowers a text; `None`: PostgreSQL's grammar does not know it, this server may read it otherwise, or it is too long
+/// or too deep.
 pub(super) fn lower(text: &str, server: Server) -> Option<Program> {
-    if !server.is_known() || server.lexes_otherwise(text) {
+    if !is_bounded(text) || !server.is_known() || server.lexes_otherwise(text) {
         return None;
     }
+    deep(|| lowered(text, server))
+}
+
+fn lowered(text: &str, server: Server) -> Option<Program> {
     let parsed = pg_query::parse(text, 0).ok()?;
     let fingerprint = pg_query::fingerprint(text, 0, 0).ok()?.hex;
     let mut lowering = Lowering::new(server);
@@ -46,9 +72,13 @@ pub(super) fn lower(text: &str, server: Server) -> Option<Program> {
 
 /// The statements of a rule, `CREATE RULE ... DO ...`.
 pub(super) fn lower_rule(text: &str, server: Server) -> Option<Vec<Statement>> {
-    if !server.is_known() || server.lexes_otherwise(text) {
+    if !is_bounded(text) || !server.is_known() || server.lexes_otherwise(text) {
         return None;
     }
+    deep(|| lowered_rule(text, server))
+}
+
+fn lowered_rule(text: &str, server: Server) -> Option<Vec<Statement>> {
     let parsed = pg_query::parse(text, 0).ok()?;
     let [raw] = parsed.protobuf.stmts.as_slice() else { return None };
     let Some(NodeEnum::RuleStmt(rule)) = raw.stmt.as_deref().and_then(|node| node.node.as_ref()) else { return None };
@@ -80,4 +110,34 @@ fn strings(nodes: &[Node]) -> Vec<String> {
         _ => None,
     };
     nodes.iter().filter_map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Server {
+        Server::new(150_000)
+    }
+
+    /// A thread with the stack that the pool of blocking threads gives one.
+    fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
+        let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(work);
+        thread.unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn no_text_is_parsed_deeper_than_the_stack_goes() {
+        on_a_small_stack(|| {
+            for nested in ["- ", "not ", "(", "1 + ", "array[", "case when ", "select ("] {
+                let endless = format!("select {} 1", nested.repeat(150_000));
+                let none = lower(&endless, server()).is_none() && lower_rule(&endless, server()).is_none();
+                assert!(none, "{nested}");
+            }
+            assert!(lower(&format!("select 1 {}", " ".repeat(MAX_TEXT)), server()).is_none());
+            let deepest = format!("select {} 1", "- ".repeat(MAX_DEPTH / 2));
+            let program = deep(|| lower(&deepest, server()).map(|program| program.statements.len()));
+            assert_eq!(program, Some(1));
+        });
+    }
 }
