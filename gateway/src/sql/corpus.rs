@@ -104,6 +104,8 @@ const CORPUS: &[(&str, &str)] = &[
     ("select/**/ssn/* /* nested */ */from public.users", "read users, read users.ssn"),
     ("table users", "read users, read users.id, read users.name, read users.ssn"),
     ("values (1), (2)", "read"),
+    ("select * from json_each('{}')", "read"),
+    ("begin; select * from json_each('{}')", "read, session"),
     ("select x from (select ssn as x from users) t", "read users, read users.ssn"),
     ("with c as (select ssn from users) select * from c", "read users, read users.ssn"),
     (

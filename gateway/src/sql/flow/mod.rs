@@ -62,8 +62,16 @@ pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) ->
         if walk.changes.settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
             walk.unknown();
         }
+        let before = std::mem::take(&mut walk.effects);
         let shown = walk.statement(statement, &scope::Scope::default());
         walk.results.push(shown);
+        if walk.effects.is_empty() {
+            // Rows of nothing that has a name, as those of functions: it is a statement all the same.
+            walk.plain(Action::SqlRead, Object::Resource);
+        }
+        for ((action, object), (tags, facts)) in before {
+            walk.effect(action, object, tags, facts);
+        }
     }
     if walk.unresolved && !catalog.complete {
         // Nothing is known of what the names stand for: no rule on an object could be told to match.
