@@ -90,7 +90,7 @@ pub(super) fn plan(
                 .to_owned(),
         );
     }
-    let plan = if answers.iter().all(passes) {
+    let plan = if answers.iter().all(|answer| passes(answer, catalog.any_sensitive)) {
         Plan::Pass
     } else {
         Plan::Masked(Masking { answers, origins: Arc::new(origins(catalog, &masks)) })
@@ -99,11 +99,12 @@ pub(super) fn plan(
 }
 
 /// Whether nothing is masked, whatever the rows are.
-fn passes(answer: &Answer) -> bool {
+fn passes(answer: &Answer, any_sensitive: bool) -> bool {
     match answer {
         Answer::Columns(masks) => masks.iter().all(Option::is_none),
         Answer::All(mask) => mask.is_none(),
-        Answer::Fetched(widths) => widths.all.is_none() && widths.columns.values().flatten().all(Option::is_none),
+        // It may be a cursor that nobody has seen being opened: what it shows is known when its rows are described.
+        Answer::Fetched(_) => !any_sensitive,
         Answer::Stream(columns) => columns.iter().all(|(_, mask)| mask.is_none()),
     }
 }
@@ -196,6 +197,18 @@ mod tests {
         }
         assert_eq!(masks(vec![Outputs::Open(derived)]), [Some(Mask::Redact)]);
         assert_eq!(masks(vec![Outputs::Unknown]), [Some(Mask::Redact)]);
+    }
+
+    #[test]
+    fn a_cursor_that_nobody_saw_being_opened_is_redacted() {
+        let mut given = Given::default();
+        for known in [false, true] {
+            if known {
+                given.grow(&[Answer::Columns(vec![None, None])]);
+            }
+            let Planned::Plan { plan, .. } = planned(vec![Outputs::Fetched], None, &given) else { panic!() };
+            assert_eq!(plan.masks(0, &[Origin { table: 0, column: 0 }]).0, [Some(Mask::Redact)]);
+        }
     }
 
     #[test]
