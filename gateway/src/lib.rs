@@ -10,6 +10,8 @@ pub mod access;
 pub mod cli;
 pub mod config;
 pub mod control;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod guard;
 pub mod intercept;
 pub mod log;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 mod bench;
 mod build_ebpf;
 mod demo;
+mod fuzz;
 mod packages;
 mod regress;
 mod shell;
@@ -27,6 +28,8 @@ enum Task {
     Demo(demo::Arguments),
     /// Builds the eBPF programs, installing what that needs.
     BuildEbpf(build_ebpf::Arguments),
+    /// Fuzzes what peers and texts reach, with a nightly toolchain: `codec`, `relay`, `copy`, `analysis`.
+    Fuzz(fuzz::Arguments),
     /// Checks format and lints, runs the unit tests and, as root, the end-to-end suites.
     Test(test::Arguments),
 }
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Task::Bench(a) => bench::run_task(&a),
         Task::Demo(a) => demo::run_task(&a),
         Task::BuildEbpf(a) => build_ebpf::run_task(&a),
+        Task::Fuzz(a) => fuzz::run_task(&a),
         Task::Test(a) => test::run_all(a),
     };
     match done {

@@ -15,6 +15,9 @@ pub(crate) enum Stream {
     Plain(TcpStream),
     /// TLS of either side.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A peer in the same process.
+    #[cfg(any(test, feature = "fuzzing"))]
+    Memory(tokio::io::DuplexStream),
 }
 
 impl AsyncRead for Stream {
@@ -22,6 +25,8 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Stream::Memory(peer) => Pin::new(peer).poll_read(cx, buf),
         }
     }
 }
@@ -31,6 +36,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Stream::Memory(peer) => Pin::new(peer).poll_write(cx, buf),
         }
     }
 
@@ -38,6 +45,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Stream::Memory(peer) => Pin::new(peer).poll_flush(cx),
         }
     }
 
@@ -45,6 +54,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Stream::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Stream::Memory(peer) => Pin::new(peer).poll_shutdown(cx),
         }
     }
 
@@ -56,6 +67,8 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Stream::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Stream::Memory(peer) => Pin::new(peer).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -63,6 +76,8 @@ impl AsyncWrite for Stream {
         match self {
             Stream::Plain(tcp) => tcp.is_write_vectored(),
             Stream::Tls(tls) => tls.is_write_vectored(),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Stream::Memory(peer) => peer.is_write_vectored(),
         }
     }
 }

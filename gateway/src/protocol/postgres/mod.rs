@@ -6,6 +6,8 @@ pub(crate) mod catalog;
 mod client_auth;
 pub(crate) mod established;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod login;
 mod negotiate;
 mod relay;

@@ -149,8 +149,5 @@ async fn accept(
 }
 
 fn speaks_postgresql(stream: &Stream) -> bool {
-    match stream {
-        Stream::Plain(_) => false,
-        Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(ALPN_POSTGRESQL),
-    }
+    matches!(stream, Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(ALPN_POSTGRESQL))
 }

@@ -134,7 +134,7 @@ impl Wire {
 }
 
 /// A whole message from the front of `input`, if it is there.
-fn take_frame(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, WireError> {
+pub(super) fn take_frame(input: &mut BytesMut, limit: usize) -> Result<Option<Frame>, WireError> {
     let Some(mut header) = input.get(..FRAME_HEADER) else { return Ok(None) };
     let tag = header.get_u8();
     let claimed = header.get_u32();

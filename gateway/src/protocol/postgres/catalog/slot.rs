@@ -35,6 +35,20 @@ pub(in crate::protocol::postgres) struct Known {
     pub(super) identity: Identity,
 }
 
+#[cfg(any(test, feature = "fuzzing"))]
+impl Known {
+    /// A catalog that no server was asked for.
+    pub(in crate::protocol::postgres) fn given(catalog: Arc<Catalog>) -> Arc<Self> {
+        Arc::new(Known {
+            catalog,
+            prints: Fingerprints::default(),
+            bindings: Bindings::default(),
+            snapshot: Box::default(),
+            identity: Identity::default(),
+        })
+    }
+}
+
 /// What was read, before tags.
 pub(super) struct Draft {
     pub(super) catalog: Catalog,

@@ -16,7 +16,7 @@ use crate::protocol::postgres::wire::FRAME_HEADER;
 use crate::sql::{Catalog, Changes, Settings};
 
 /// A text that no grammar knows: the server's transaction has to fail where the client believes that it did.
-const POISON: &str = "refused_by_the_gateway";
+pub(super) const POISON: &str = "refused_by_the_gateway";
 
 impl Relay {
     /// Takes as many of the client's messages as can be taken now.

@@ -8,6 +8,8 @@ mod client;
 mod errors;
 mod hidden;
 mod message;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod played;
 mod queue;
 mod rows;
 mod server;

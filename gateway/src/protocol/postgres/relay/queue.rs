@@ -176,6 +176,8 @@ impl Queue {
             Owed::Query(running) | Owed::Execute(running) | Owed::Function(running) => {
                 running.candour != Candour::Whole
             }
+            // It is planned then: the server may try functions on the values that its statistics hold.
+            Owed::Bind { portal, .. } => portal.prepared.analysis.sensitive,
             _ => false,
         })
     }
