@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result};
 use harness::{Cgroup, Place, Postgres, Process, Setup, Sluice, run};
 use tempfile::TempDir;
 
+use super::idle::{self, Silent};
+
 /// A way to the server.
 pub(super) trait Contestant {
     fn name(&self) -> &'static str;
@@ -167,7 +169,7 @@ const POLICY: &str = r#"
 @id("baseline")
 permit (principal in Group::"ci",
         action in [Action::"connect", Action::"sql.session", Action::"sql.query", Action::"sql.write"],
-        resource == Resource::"orders");
+        resource);
 
 @id("baseline-objects")
 permit (principal in Group::"ci", action in [Action::"sql.query", Action::"sql.write"], resource in Resource::"orders");
@@ -180,17 +182,20 @@ permit (principal, action == Action::"sql.read", resource in Tag::"pii");
 "#;
 
 impl Gateway {
-    pub(super) fn start(server: &Postgres) -> Result<Self> {
+    pub(super) fn start(server: &Postgres, silent: &Silent) -> Result<Self> {
         let job = Cgroup::new("job")?;
         let mut setup = Setup::postgres(job.name(), server, POLICY);
         setup.body = format!(
             "{}\n[resources.orders]\nprotocol = \"postgres\"\naddress = \"{}:{}\"\ntags = [\"prod\"]\ntls = {{ mode = \"disable\" }}\n\
              credentials = {{ username = \"{}\", password = {{ env = \"UPSTREAM_PASSWORD\" }} }}\n\
-             [resources.orders.sensitive]\n\"public.users.ssn\" = [\"pii\"]\n",
+             [resources.orders.sensitive]\n\"public.*.ssn\" = [\"pii\"]\n\
+             [resources.silent]\nprotocol = \"postgres\"\naddress = \"{}:{}\"\ntls = {{ mode = \"disable\" }}\n",
             Setup::workload("job", job.name()),
             server.v4(),
             server.port(),
-            server.role()
+            server.role(),
+            silent.address()?,
+            idle::PORT
         );
         let mut sluice = Sluice::start(&setup, server)?;
         sluice.quiet();

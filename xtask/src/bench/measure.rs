@@ -24,19 +24,28 @@ enum Work {
     Select(&'static str, u32),
     /// Connect, one query, close: clients.
     Connect(u32),
-    /// COPY of the big table to the client.
-    Copy,
+    /// A row by its key, with a column that the gateway masks: (query mode, clients).
+    Masked(&'static str, u32),
+    /// COPY of this table to the client.
+    Copy(&'static str),
     /// The same as a select with one client: this percentile of the times.
     Latency(usize),
 }
 
-pub(super) const ROWS: [Row; 8] = [
+/// How many people the table with the masked column has.
+const PEOPLE: u32 = 100_000;
+
+pub(super) const ROWS: [Row; 12] = [
     Row { name: "select, simple, 1 client", work: Work::Select("simple", 1) },
     Row { name: "select, simple, 16 clients", work: Work::Select("simple", 16) },
     Row { name: "select, prepared, 1 client", work: Work::Select("prepared", 1) },
     Row { name: "select, prepared, 16 clients", work: Work::Select("prepared", 16) },
     Row { name: "connect, query, close", work: Work::Connect(4) },
-    Row { name: "COPY out", work: Work::Copy },
+    Row { name: "select of a masked column, simple, 1 client", work: Work::Masked("simple", 1) },
+    Row { name: "select of a masked column, simple, 16 clients", work: Work::Masked("simple", 16) },
+    Row { name: "select of a masked column, prepared, 16 clients", work: Work::Masked("prepared", 16) },
+    Row { name: "COPY out", work: Work::Copy("big") },
+    Row { name: "COPY out with a masked column", work: Work::Copy("masked") },
     Row { name: "p50 of 1 client", work: Work::Latency(50) },
     Row { name: "p99 of 1 client", work: Work::Latency(99) },
 ];
@@ -46,15 +55,20 @@ pub(super) fn prepare(server: &Postgres, copy_mb: u32) -> Result<()> {
     let direct = super::contestants::Direct::new(server);
     let mut init = direct.client("pgbench");
     run_within(PATIENCE, init.args(["-i", "-s", "10", "-q"]))?.success()?;
-    server.admin("create table users (id int, ssn text)")?;
+    server.admin(&format!(
+        "create table users (id int primary key, name text, ssn text);
+         insert into users select n, 'somebody', to_char(n, 'FM000-00-0000') from generate_series(1, {PEOPLE}) n;
+         analyze users"
+    ))?;
     if copy_mb > 0 {
         // A row is 100 bytes of text and its end.
         let rows = u64::from(copy_mb).saturating_mul(1_000_000) / 101;
         server.admin(&format!(
             "create unlogged table big as select repeat('x', 100) as line from generate_series(1, {rows});
-             grant select on big to public"
+             create unlogged table masked as
+                 select repeat('x', 44) as before, '123-45-6789' as ssn, repeat('x', 43) as after from big"
         ))?;
-        server.admin("select count(*) from big")?;
+        server.admin("select count(*) from big, (select count(*) from masked) m")?;
     }
     server.admin("grant all on all tables in schema public to public")?;
     Ok(())
@@ -62,7 +76,7 @@ pub(super) fn prepare(server: &Postgres, copy_mb: u32) -> Result<()> {
 
 impl Row {
     pub(super) fn is_copy(&self) -> bool {
-        matches!(self.work, Work::Copy)
+        matches!(self.work, Work::Copy(_))
     }
 
     /// Whether a smaller number is better.
@@ -80,20 +94,42 @@ impl Row {
             }
             Work::Connect(clients) => {
                 let clients = clients.to_string();
-                let script = tempfile::NamedTempFile::new()?;
-                fs::write(script.path(), "select 1;\n")?;
-                let file = script.path().display().to_string();
-                tps(contestant, &["-C", "-f", &file, "-c", &clients, "-j", "2", "-T", &seconds])
+                let script = Script::new("select 1;\n")?;
+                tps(contestant, &["-C", "-f", &script.path(), "-c", &clients, "-j", "2", "-T", &seconds])
             }
-            Work::Copy => {
+            Work::Masked(mode, clients) => {
+                let clients = clients.to_string();
+                let script = format!("\\set id random(1, {PEOPLE})\nselect name, ssn from users where id = :id;\n");
+                let script = Script::new(&script)?;
+                tps(contestant, &["-M", mode, "-f", &script.path(), "-c", &clients, "-j", "2", "-T", &seconds])
+            }
+            Work::Copy(table) => {
                 let mut psql = contestant.client("psql");
                 let before = Instant::now();
-                run_within(PATIENCE, psql.args(["-X", "-q", "-o", "/dev/null", "-c", "copy big to stdout"]))?
-                    .success()?;
+                run_within(
+                    PATIENCE,
+                    psql.args(["-X", "-q", "-o", "/dev/null", "-c", &format!("copy {table} to stdout")]),
+                )?
+                .success()?;
                 Ok(1.0 / before.elapsed().as_secs_f64())
             }
             Work::Latency(percentile) => latency(contestant, &seconds, percentile),
         }
+    }
+}
+
+/// What pgbench runs, in a file.
+struct Script(tempfile::NamedTempFile);
+
+impl Script {
+    fn new(text: &str) -> Result<Self> {
+        let file = tempfile::NamedTempFile::new()?;
+        fs::write(file.path(), text)?;
+        Ok(Script(file))
+    }
+
+    fn path(&self) -> String {
+        self.0.path().display().to_string()
     }
 }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "the table is what this command is for")]
 
 mod contestants;
+mod idle;
 mod kernel;
 mod measure;
 mod relay;
@@ -37,6 +38,9 @@ pub(crate) struct Arguments {
     /// Leave out the programs in the kernel.
     #[arg(long)]
     no_kernel: bool,
+    /// Leave out the memory of idle sessions.
+    #[arg(long)]
+    no_idle: bool,
 }
 
 pub(crate) fn run_task(arguments: &Arguments) -> Result<()> {
@@ -58,7 +62,8 @@ pub(crate) fn run_task(arguments: &Arguments) -> Result<()> {
     measure::prepare(&server, if rows.iter().any(|row| row.is_copy()) { arguments.copy } else { 0 })?;
     let relay = Relay::start((server.v4(), server.port()).into())?;
     let pgbouncer = Pgbouncer::start(&server)?;
-    let gateway = Gateway::start(&server)?;
+    let silent = idle::Silent::start()?;
+    let gateway = Gateway::start(&server, &silent)?;
     let contestants: [Box<dyn Contestant>; 4] = [
         Box::new(contestants::Direct::new(&server)),
         Box::new(contestants::Behind::new(&server, relay.port())),
@@ -78,6 +83,10 @@ pub(crate) fn run_task(arguments: &Arguments) -> Result<()> {
     if !arguments.no_kernel {
         say("the programs' own times in the kernel");
         kernel::print(&gateway)?;
+    }
+    if !arguments.no_idle {
+        say("what idle sessions take");
+        idle::print(&gateway, &silent)?;
     }
     Ok(())
 }

@@ -278,6 +278,10 @@ impl Relay {
                 self.linger = None;
                 return Poll::Ready(Ok(Turn::Lingered));
             }
+            if self.client.is_quiet() && self.server.is_quiet() {
+                self.client.trim();
+                self.server.trim();
+            }
             Poll::Pending
         })
         .await

@@ -13,8 +13,14 @@ use tokio::time::timeout;
 use crate::protocol::postgres::wire::Wire;
 use crate::protocol::stream::Stream;
 
-/// How much is read at once, in bytes.
+/// The most that is read at once, in bytes: of a peer that has so much to say.
 pub(super) const CHUNK: usize = 64 * 1024;
+
+/// How much is read at once of a peer that says little, in bytes. It is what an idle session's buffer takes.
+const LITTLE: usize = 8 * 1024;
+
+/// After how many short reads in a row a peer says little: streams have some in between.
+const SHORT_READS: u8 = 16;
 
 /// How long a peer has to take the last thing that is said to it.
 pub(super) const FAREWELL: Duration = Duration::from_secs(2);
@@ -24,6 +30,10 @@ pub(super) struct Side {
     stream: Stream,
     pub(super) input: BytesMut,
     pub(super) output: BytesMut,
+    /// How much is read at once, in bytes.
+    chunk: usize,
+    /// How many reads in a row would have fitted into [`LITTLE`].
+    short: u8,
     unflushed: bool,
     /// Bytes of a message that passes as it is and is not wholly there yet.
     pub(super) passing: usize,
@@ -32,7 +42,7 @@ pub(super) struct Side {
 impl Side {
     pub(super) fn new(wire: Wire) -> Self {
         let Wire { stream, input } = wire;
-        Side { stream, input, output: BytesMut::new(), unflushed: false, passing: 0 }
+        Side { stream, input, output: BytesMut::new(), chunk: LITTLE, short: 0, unflushed: false, passing: 0 }
     }
 
     /// Whether something is to be written.
@@ -42,8 +52,35 @@ impl Side {
 
     /// Reads once; 0 at the end.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.input.reserve(CHUNK);
-        pin!(self.stream.read_buf(&mut self.input)).poll(cx)
+        self.input.reserve(self.chunk);
+        let room = self.input.capacity().saturating_sub(self.input.len());
+        let read = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        self.adapt(read, room);
+        Poll::Ready(Ok(read))
+    }
+
+    /// Sets how much is read the next time by what came this time.
+    fn adapt(&mut self, read: usize, room: usize) {
+        self.short = if read < LITTLE { self.short.saturating_add(1) } else { 0 };
+        if read >= room {
+            self.chunk = CHUNK;
+        } else if self.short >= SHORT_READS && self.chunk > LITTLE {
+            self.chunk = LITTLE;
+        }
+    }
+
+    /// Whether this peer says little.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.chunk == LITTLE
+    }
+
+    /// Gives back what two quiet peers do not need, where nothing stands in it.
+    pub(super) fn trim(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() && buffer.capacity() > LITTLE.saturating_mul(2) {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 
     /// Writes what waits, as far as the peer takes it.
@@ -84,6 +121,31 @@ impl Side {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_read_at_once_follows_the_peer() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let mut side = Side::new(Wire::new(Stream::Plain(stream)));
+        peer.write_all(&vec![1; 4 * CHUNK]).await.unwrap();
+        let mut read = 0;
+        while read < 4 * CHUNK {
+            read += side.fill().await.unwrap();
+        }
+        assert!(!side.is_quiet());
+        side.input.clear();
+        for _ in 0..=SHORT_READS {
+            peer.write_all(b"a").await.unwrap();
+            side.fill().await.unwrap();
+        }
+        assert!(side.is_quiet());
+        side.trim();
+        assert!(side.input.capacity() > LITTLE, "what stands in it stays");
+        side.input.clear();
+        side.trim();
+        assert!(side.input.capacity() <= LITTLE);
+    }
 
     #[tokio::test]
     async fn a_peer_that_reads_no_more_does_not_keep_the_session() {
