@@ -91,6 +91,10 @@ fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings) -> (flow::Told, 
             let told = flow::told(&program, catalog, settings);
             (told, program.shape_decides)
         }
-        None => (flow::unreadable(text), false),
+        None => {
+            let mut told = flow::unreadable(text);
+            told.analysis.doubtful = true;
+            (told, false)
+        }
     })
 }

@@ -105,6 +105,11 @@ pub(super) fn function(name: &str, argument_types: Option<&[u32]>, arity: usize)
     fitting.unwrap_or_else(|| weakest(named.overloads.iter()).flatten())
 }
 
+/// Whether the tables have functions of that name, harmless or not.
+pub(super) fn is_function(name: &str) -> bool {
+    TABLES.functions.contains_key(name)
+}
+
 /// What operators of `pg_catalog` of that name do. An operand that is `None` is absent, or its type is not known.
 pub(super) fn operator(name: &str, left: Option<u32>, right: Option<u32>) -> Option<Class> {
     let overloads = OPERATORS.get(name)?;
@@ -172,6 +177,31 @@ pub(super) fn is_harmless_relation(schema: &str, name: &str) -> bool {
 /// Whether `pg_catalog` has a relation of that name that holds more than that, in any version.
 pub(super) fn is_withheld(name: &str) -> bool {
     WITHHELD_NAMES.contains(name)
+}
+
+/// The columns that may be read of a system relation of which others may not.
+pub(super) fn readable_columns(schema: &str, name: &str) -> Option<&'static [&'static str]> {
+    TABLES.partly.get(schema)?.get(name).map(Vec::as_slice)
+}
+
+/// Whether PostgreSQL brings this function of `information_schema`: its views are made with those, and drivers call them. They
+/// compute from their arguments and the catalog.
+pub(super) fn is_schema_function(schema: &str, name: &str) -> bool {
+    schema == "information_schema"
+        && matches!(
+            name,
+            "_pg_expandarray"
+                | "_pg_index_position"
+                | "_pg_truetypid"
+                | "_pg_truetypmod"
+                | "_pg_char_max_length"
+                | "_pg_char_octet_length"
+                | "_pg_numeric_precision"
+                | "_pg_numeric_precision_radix"
+                | "_pg_numeric_scale"
+                | "_pg_datetime_precision"
+                | "_pg_interval_type"
+        )
 }
 
 /// `varchar` has no functions of its own: the server takes those of `text`.

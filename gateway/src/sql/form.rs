@@ -70,6 +70,15 @@ pub(super) struct Call {
     pub(super) over: Vec<Expr>,
     /// Whether it computes over several rows by its form alone: `count(*)`, DISTINCT, FILTER, OVER.
     pub(super) aggregates: bool,
+    /// What the built-in `set_config` does with the setting that it names.
+    pub(super) sets: Option<Sets>,
+}
+
+/// A change of a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sets {
+    pub(super) action: Action,
+    pub(super) changes: Changes,
 }
 
 /// An expression: which columns it uses, and how.
@@ -167,6 +176,17 @@ pub(super) struct Cte {
     pub(super) columns: Vec<String>,
     pub(super) recursive: bool,
     pub(super) statement: Statement,
+    /// Columns that the server adds to a recursive one: SEARCH, CYCLE.
+    pub(super) added: Vec<Added>,
+}
+
+/// A column that the server computes from others while a query recurses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Added {
+    pub(super) name: String,
+    pub(super) from: Vec<String>,
+    /// Whether it ends when they have been met before.
+    pub(super) ends: bool,
 }
 
 /// `SELECT`, `VALUES`, `TABLE`, and what UNION and its like combine.

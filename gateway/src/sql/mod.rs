@@ -45,6 +45,8 @@ pub struct Analysis {
     pub named: Arc<[Outputs]>,
     /// Whether it can reach anything sensitive.
     pub sensitive: bool,
+    /// Whether the server may refuse it by itself, before it runs: the grammar does not know it, or it names something that is not known.
+    pub doubtful: bool,
     /// Byte ranges of the text's literals and whether each meets something sensitive, in order.
     pub literals: Arc<[Literal]>,
     /// Whether each `$n` meets something sensitive; a parameter beyond the end is taken to.
@@ -145,6 +147,7 @@ impl Analysis {
             outputs: Arc::new([Outputs::Unknown]),
             named: Arc::new([]),
             sensitive: true,
+            doubtful: false,
             literals: Arc::new([]),
             parameters: Arc::new([]),
             changes: Changes::default(),
@@ -179,6 +182,7 @@ impl Analysis {
             },
             named: Arc::new([]),
             sensitive: true,
+            doubtful: self.doubtful || other.doubtful,
             literals: Arc::clone(&self.literals),
             parameters: parameters.map(|(one, other)| *one || *other).collect(),
             changes,

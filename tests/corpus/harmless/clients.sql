@@ -294,3 +294,20 @@ select constraint_name, unique_constraint_name, update_rule, delete_rule from in
 select has_table_privilege('orders', 'select'), has_column_privilege('users', 'ssn', 'select'), has_schema_privilege('public', 'usage'), pg_has_role(current_user, 'usage');
 --- names and numbers: same
 select 'orders'::regclass::text, to_regclass('nobody'), 'mood'::regtype::text, 'f_add(int,int)'::regprocedure::text, 'public'::regnamespace::text;
+--- monitoring: who is connected: same; differs processes
+SELECT pid, usename, state, wait_event_type, wait_event, now() - query_start AS runs FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY query_start;
+--- monitoring: how many are connected: same; differs processes
+SELECT state, count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY state;
+--- monitoring: who waits for whom: same
+SELECT w.pid, b.pid FROM pg_locks w JOIN pg_locks b ON b.locktype = w.locktype AND b.relation = w.relation AND b.pid <> w.pid WHERE NOT w.granted AND b.granted;
+--- monitoring: indexes that nobody uses: same
+SELECT s.relname, s.indexrelname FROM pg_stat_user_indexes s JOIN pg_index i ON i.indexrelid = s.indexrelid WHERE s.idx_scan = 0 AND NOT i.indisunique AND s.relname = 'orders' ORDER BY 1, 2;
+--- monitoring: vacuum: same; differs counters
+SELECT relname, n_dead_tup, last_vacuum, last_autovacuum FROM pg_stat_user_tables ORDER BY n_dead_tup DESC, relname;
+--- monitoring: replication: same
+SELECT application_name, state, sync_state FROM pg_stat_replication;
+--- psycopg: start: same
+SELECT set_config('DateStyle', 'ISO', false);
+SET client_encoding TO 'UTF8';
+--- pg_dump: all settings: same; forms simple
+SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET check_function_bodies = false; SET xmloption = content; SET client_min_messages = warning;

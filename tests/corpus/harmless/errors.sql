@@ -151,3 +151,37 @@ insert into counters values ('w', 1) on conflict (value) do nothing;
 select nobody from users;
 --- users' wrong type: same
 select id from users where id = 'x';
+--- syntax in a transaction: same
+begin;
+selec 1;
+rollback;
+--- syntax after an error: same
+begin;
+select 1 / 0;
+selec 1;
+rollback;
+--- syntax in the second of two: same; forms simple
+select 1; selec 2;
+--- missing table in a transaction: same
+begin;
+select * from nobody;
+rollback;
+--- missing column of a write: same
+update orders set nobody = 1 where id = 1;
+--- missing column of an insert: same
+insert into orders (nobody) values (1);
+--- missing table in a subquery: same
+select id from orders where id in (select id from nobody);
+--- missing portal: same; differs the place in the server's source
+begin;
+\portal nobody 0
+rollback;
+--- missing column beside users: same
+select u.name, u.nobody from users u;
+--- missing function of a user's name: same
+select nobody(name) from users;
+--- wrong number beside users: same
+select name from users where id = 'many';
+--- parameter in a missing table: same; forms extended
+\params 1
+select * from nobody where id = $1;

@@ -176,3 +176,7 @@ select id, amount from events_2023 order by id;
 select id, city from members order by id;
 --- inherited: same
 select tableoid::regclass, id, city from members order by id;
+--- tree breadth first: same
+with recursive t as (select id, parent, name from tree where parent is null union all select c.id, c.parent, c.name from tree c join t on c.parent = t.id) search breadth first by name, id set place select id, name from t order by place;
+--- tree with both: same
+with recursive t (id, parent) as (select id, parent from tree where id = 1 union all select c.id, c.parent from tree c join t on c.parent = t.id) search depth first by id set place cycle id set again to 'yes' default 'no' using path select id, again, path from t order by place;

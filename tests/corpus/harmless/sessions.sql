@@ -337,3 +337,28 @@ select pg_is_in_recovery();
 /* keepalive */ select 1 /* trailing */;
 --- query with a tag: same
 select id from orders where id = 1 /*application:shop,controller:orders*/;
+--- set by function: same
+select set_config('statement_timeout', '5s', true);
+select set_config('my.own', 'x', false), current_setting('my.own', true);
+--- path by function: same
+select set_config('search_path', 'other, public', false);
+select value from settings where key = 'color';
+--- path by function in a transaction: same
+begin;
+select set_config('search_path', 'other', true);
+select value from settings where key = 'color';
+commit;
+select count(*) from orders;
+--- settings seen: same
+select name, setting from pg_settings where name in ('search_path', 'TimeZone') order by name;
+--- notification by function in a transaction: same
+listen x;
+begin;
+select pg_notify('x', line) from logs where false;
+select pg_notify('x', 'a' || 1);
+commit;
+--- cursors, seen: same
+begin;
+declare c cursor for select id from orders;
+select name, is_holdable, is_scrollable from pg_cursors;
+rollback;

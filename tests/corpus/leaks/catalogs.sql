@@ -131,3 +131,39 @@ select pg_total_relation_size('users');
 --- brin's summary: either
 create index w on users using brin (salary);
 select brin_summarize_new_values('w');
+--- activity's texts by their place: refused
+select c21 from (select 0::oid, ''::name, 0 as pid, 0, 0::oid, ''::name, '', null::inet, '', 0, now(), now(), now(), now(), '', '', '', null::xid, null::xid, 0::bigint, '' as c21, '' union all select * from pg_stat_activity) x;
+--- activity's texts by another name: refused
+select q from pg_stat_activity as a (a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, q, b);
+--- activity's texts in a condition: refused
+select pid from pg_stat_activity where query like '%5%' and pid <> pg_backend_pid();
+--- activity's texts in an order by its place: refused
+select pid from (select * from pg_stat_activity order by 21 limit 1) x;
+--- activity's texts joined by their name: refused
+select query from pg_stat_activity a join pg_stat_activity b using (query);
+--- activity's texts as a row: refused
+select a::text from pg_stat_activity a;
+--- activity's texts by function notation: refused
+select query(a) from pg_stat_activity a;
+--- counter of rows: refused
+select seq_tup_read from pg_stat_user_tables where relname = 'users';
+--- counter of rows beside another relation: refused
+select seq_tup_read from pg_class c, pg_stat_user_tables s where s.relname = 'users';
+--- counter of fetched rows: refused
+select idx_tup_fetch from pg_stat_user_indexes where relname = 'users';
+--- counter of read blocks: refused
+select blks_hit from pg_stat_database;
+--- keys of locks: refused
+select objid from pg_locks where locktype = 'advisory';
+--- notification by function: refused
+select pg_notify('x', ssn) from users;
+--- notification's channel by function: refused
+select pg_notify(ssn, '') from users;
+--- setting by function: refused
+select set_config('my.own', ssn, false) from users where id = 1;
+--- setting's name by function: refused
+select set_config('my.' || ssn, 'x', false) from users where id = 1;
+--- setting of the application's name: refused
+select set_config('application_name', ssn, false) from users where id = 1;
+--- array of keys: refused; invalid
+select (information_schema._pg_expandarray(phones)).x from users;

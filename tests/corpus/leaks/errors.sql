@@ -208,3 +208,11 @@ explain create table w as select ssn from users;
 explain select * from v_where;
 --- explain of the most common value: refused
 explain select 1 from users where feeling = 'fair' and salary < 200000000;
+--- number of a literal beside it: error 22P02
+select ssn, 'x'::int from users;
+--- name beside it: error 42P01
+select u.ssn, n.x from users u, nobody n;
+--- class by its name in the text: refused
+select ssn::regclass from users where id = 1 and 'nobody' <> 'x';
+--- function that is none, of it: error 42883
+select nobody(ssn) from users;

@@ -220,3 +220,11 @@ select count(*) from users tablesample bernoulli (50) repeatable ((select ascii(
 select count(*) from orders tablesample bernoulli ((select ascii(ssn) from users where id = 1));
 --- group with an aggregate of a constant: masked
 select feeling, count(*) from users group by feeling order by feeling;
+--- cycle of it: refused
+with recursive r (id, ssn) as (select id, ssn from users where id = 1 union all select u.id, u.ssn from users u join r on u.id = r.id + 1) cycle ssn set again using path select id, again from r;
+--- path of a cycle: masked 2
+with recursive r (id, ssn) as (select id, ssn from users where id = 1 union all select u.id, u.ssn from users u join r on u.id = r.id + 1) cycle id set again using path select id, ssn from r;
+--- search by it: refused
+with recursive r (id, ssn) as (select id, ssn from users where id = 1 union all select u.id, u.ssn from users u join r on u.id = r.id + 1) search breadth first by ssn set place select id from r order by place;
+--- search's place of it: masked 2
+with recursive r (id, ssn) as (select id, ssn from users where id = 1 union all select u.id, u.ssn from users u join r on u.id = r.id + 1) search depth first by ssn set place select id, place from r;

@@ -34,6 +34,8 @@ pub(super) struct Tables {
     pub(super) functions: HashMap<&'static str, Named>,
     pub(super) kinds: HashMap<&'static str, Kinds>,
     pub(super) relations: HashMap<&'static str, HashSet<&'static str>>,
+    /// Schema to relation to the columns that may be read of it.
+    pub(super) partly: HashMap<&'static str, HashMap<&'static str, Vec<&'static str>>>,
 }
 
 /// What a file says of each of its lines.
@@ -61,6 +63,8 @@ pub(super) const OPERATOR_FILES: [(Judgement, &str); 2] =
     [(Judgement::Total, include_str!("operators/total.txt")), (Judgement::Pure, include_str!("operators/pure.txt"))];
 /// How functions are called.
 pub(super) const KINDS: &str = include_str!("functions/kinds.txt");
+/// Columns that may be read of relations that may not be read whole.
+pub(super) const PARTLY: &str = include_str!("relations/partly.txt");
 /// Relations that may be read.
 pub(super) const HARMLESS: &str = include_str!("relations/harmless.txt");
 /// Relations that hold more, each with a reason.
@@ -93,6 +97,16 @@ impl Tables {
         for line in lines(HARMLESS) {
             match line.split_once('.') {
                 Some((schema, name)) => drop(tables.relations.entry(schema).or_default().insert(name)),
+                None => bad.push(line),
+            }
+        }
+        for line in lines(PARTLY) {
+            let parts = line.split_once(": ").and_then(|(name, columns)| Some((name.split_once('.')?, columns)));
+            match parts {
+                Some(((schema, name), columns)) => {
+                    let columns = columns.split(' ').collect();
+                    tables.partly.entry(schema).or_default().insert(name, columns);
+                }
                 None => bad.push(line),
             }
         }

@@ -5,17 +5,41 @@ use std::rc::Rc;
 use super::expr::{TEXT, Value};
 use super::scope::{Column, Rows, Scope};
 use super::{MAX_DEPTH, Shown, Walk};
-use crate::access::{Action, Facts, Name};
+use crate::access::{Action, Facts, Name, Object};
 use crate::sql::Changes;
 use crate::sql::builtin::{self, Class};
 use crate::sql::catalog::{Function, FunctionKind};
-use crate::sql::form::{Call, Expr};
+use crate::sql::form::{Call, Expr, Sets};
 use crate::sql::postgres;
 
 impl Walk<'_> {
     pub(super) fn call(&mut self, call: &Call, scope: &Scope<'_>) -> Value {
         let arguments: Vec<Value> = call.arguments.iter().map(|argument| self.expr(argument, scope)).collect();
+        let own = || self.catalog.functions_named("set_config").any(|_| true);
+        if let Some(sets) = call.sets
+            && self.catalog.complete
+            && !own()
+            && (call.name.len() == 1 || call.name.first().is_some_and(|schema| schema == "pg_catalog"))
+        {
+            return self.set(sets, arguments);
+        }
         self.called(&call.name, arguments, &call.over, call.aggregates, scope)
+    }
+
+    /// The built-in `set_config` of a setting that is known. What it is set to, anyone may ask for.
+    fn set(&mut self, sets: Sets, arguments: Vec<Value>) -> Value {
+        self.changes |= sets.changes;
+        self.plain(sets.action, Object::Resource);
+        if sets.changes.settings {
+            // A function that runs after it looks its names up elsewhere.
+            self.path_moves = true;
+            if self.bodies_read {
+                self.unknown();
+            }
+        }
+        let value = Value::computed(arguments).failing();
+        self.leaks.extend(value.nodes.iter().copied());
+        Value { of: Some(TEXT), ..value }
     }
 
     /// A function of that name on these values.
@@ -107,8 +131,15 @@ impl Walk<'_> {
         let kinds = builtin::kind(function);
         let many = aggregates || kinds.aggregate || kinds.window || kinds.set;
         let of = result_type(function);
+        if system && function == "pg_notify" {
+            // As NOTIFY does.
+            self.plain(Action::SqlSession, Object::Resource);
+        }
+        let brought = schema.is_some_and(|schema| builtin::is_schema_function(schema, function));
+        let class = class.or((brought && self.catalog.complete).then_some(Class::Pure));
         match class {
             None => {
+                self.missing |= !builtin::is_function(function);
                 let found = schema.map(Name::from).unwrap_or_else(|| "pg_catalog".into());
                 let object = self.function_name(found, function);
                 self.effect(Action::SqlExecute, object, crate::access::Tags::default(), Facts::default());
@@ -164,9 +195,10 @@ impl Walk<'_> {
             && function.variadic == 0
             && function.parts.is_empty()
             && arguments.len() == function.arguments.len();
-        if !readable || self.depth >= MAX_DEPTH {
+        if !readable || self.depth >= MAX_DEPTH || self.path_moves {
             return None;
         }
+        self.bodies_read = true;
         let program = postgres::lower(function.body.as_deref()?, self.server())?;
         self.depth += 1;
         // Its names are looked up when it runs.

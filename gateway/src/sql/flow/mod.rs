@@ -26,6 +26,9 @@ use crate::access::{Action, ColumnName, Effect, Facts, FunctionName, Name, Objec
 /// How much of a statement, and of what it calls and reads through, is followed before it counts as unknown.
 const MAX_STEPS: usize = 200_000;
 
+/// What stands for all columns of a system relation that may not be read: no name of the server's.
+const WITHHELD: &str = "(withheld)";
+
 /// How deep views and functions are followed.
 const MAX_DEPTH: usize = 24;
 
@@ -131,6 +134,11 @@ struct Walk<'a> {
     ruled: Vec<Node>,
     /// Whether a name was used that the catalog does not have.
     unresolved: bool,
+    /// Whether bodies were read whose names are looked up when they run, and whether that is somewhere else by now.
+    bodies_read: bool,
+    path_moves: bool,
+    /// Whether a function was called that nobody has.
+    missing: bool,
     /// Whether a relation was named that has a tagged column: a literal may be meant for it.
     touches_sensitive: bool,
     copies_in: bool,
@@ -156,6 +164,9 @@ impl<'a> Walk<'a> {
             named: Vec::new(),
             ruled: Vec::new(),
             unresolved: false,
+            missing: false,
+            bodies_read: false,
+            path_moves: false,
             touches_sensitive: false,
             copies_in: false,
             changes: Changes::default(),
@@ -236,6 +247,7 @@ impl<'a> Walk<'a> {
             literals: Arc::new([]),
             parameters: vec![sensitive; program.parameters].into(),
             sensitive,
+            doubtful: self.unresolved || self.missing,
             changes: self.changes,
             copies_in: self.copies_in,
         };
@@ -285,16 +297,23 @@ impl<'a> Walk<'a> {
             let Some(of) = at(reach, value) else { continue };
             for source in of.exact.iter().chain(&of.derived) {
                 let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
-                if !tags.is_empty() {
+                if !tags.is_empty() || builtin::is_system(&name.table.schema) {
                     self.touch(Action::SqlDeclassify, name, tags, Facts::default());
                 }
+            }
+            if of.unknown && self.catalog.any_sensitive {
+                self.plain(Action::SqlDeclassify, Object::Resource);
             }
         }
     }
 
     /// An action on a column; the system's own columns hold nothing of a table.
     fn touch(&mut self, action: Action, name: Arc<ColumnName>, tags: Tags, facts: Facts) {
-        if !builtin::is_system(&name.table.schema) {
+        if builtin::is_system(&name.table.schema) {
+            if &*name.column == WITHHELD {
+                self.unknown();
+            }
+        } else {
             self.effect(action, Object::Column(name), tags, facts);
         }
     }
@@ -421,7 +440,9 @@ fn system_schema(table: &Table) -> Option<&str> {
     match table.schema.as_deref() {
         Some(schema) => builtin::is_system(schema).then_some(schema),
         // User relations may not begin with `pg_`, but they can.
-        None => (table.name.starts_with("pg_") && builtin::is_harmless_relation("pg_catalog", &table.name))
-            .then_some("pg_catalog"),
+        None => (table.name.starts_with("pg_")
+            && (builtin::is_harmless_relation("pg_catalog", &table.name)
+                || builtin::readable_columns("pg_catalog", &table.name).is_some()))
+        .then_some("pg_catalog"),
     }
 }

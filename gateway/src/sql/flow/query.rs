@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::expr::Value;
 use super::graph::Node;
 use super::scope::{Column, Ctes, Found, Item, Rows, Scope};
-use super::{Shown, Walk};
-use crate::access::{Action, Facts, Object};
-use crate::sql::form::{Cte, Expr, On, Output, Query, Source, Statement, Table};
+use super::{Shown, WITHHELD, Walk};
+use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
+use crate::sql::form::{Added, Cte, Expr, On, Output, Query, Source, Statement, Table};
 use crate::sql::postgres::USING_ALIAS;
 
 impl Walk<'_> {
@@ -60,15 +60,33 @@ impl Walk<'_> {
                     let all: Vec<Node> = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
                     all.into_iter().for_each(|node| self.graph.feed(node, [open]));
                 }
+                let rows = self.with_added(rows, &cte.added);
                 scope.ctes = scope.ctes.with(&cte.name, rows);
             } else {
                 let shown = self.statement(&cte.statement, &scope);
                 let rows = self.shown(shown);
                 let rows = self.renamed(rows, &cte.columns);
+                let rows = self.with_added(rows, &cte.added);
                 scope.ctes = scope.ctes.with(&cte.name, rows);
             }
         }
         scope.ctes.clone()
+    }
+
+    /// With the columns of SEARCH and CYCLE. What they are computed from is ordered or compared.
+    fn with_added(&mut self, mut rows: Rows, added: &[Added]) -> Rows {
+        let mut columns = Vec::new();
+        for one in added {
+            let mut from: Vec<Node> =
+                rows.columns.iter().filter(|c| one.from.contains(&c.name)).map(|c| c.node).collect();
+            from.extend(rows.open);
+            if one.ends {
+                self.filter(from.clone());
+            }
+            columns.push(Column { name: one.name.clone(), node: self.graph.derived(from), of: None });
+        }
+        rows.columns.extend(columns);
+        rows
     }
 
     /// The columns of a recursive query: new values, which its arms will be fed into.
@@ -101,6 +119,10 @@ impl Walk<'_> {
 
     /// With other names for the first columns.
     fn renamed(&mut self, mut rows: Rows, names: &[String]) -> Rows {
+        if !names.is_empty() && rows.columns.iter().any(is_withheld) {
+            // The server counts columns that are not here.
+            self.unknown();
+        }
         for (column, name) in rows.columns.iter_mut().zip(names) {
             name.clone_into(&mut column.name);
         }
@@ -264,6 +286,10 @@ impl Walk<'_> {
 
     /// Further columns. Behind some whose number nobody knows, nobody knows the place of any: their names still are known.
     fn append(&mut self, rows: &mut Rows, more: Rows) {
+        if more.columns.iter().any(is_withheld) {
+            // The server counts columns that are not here: what is used by its place is another one.
+            self.unknown();
+        }
         rows.columns.extend(more.columns);
         rows.open = match (rows.open, more.open) {
             (Some(one), Some(other)) => Some(self.graph.derived(vec![one, other])),
@@ -342,7 +368,9 @@ impl Walk<'_> {
         let ((mut one, open_left), (mut other, open_right)) = (sides(&lefts), sides(&rights));
         let open: Vec<Node> = open_left.into_iter().chain(open_right).collect();
         let mut using = on.using.clone();
+        let withheld: Vec<Node> = one.iter().chain(&other).filter(|c| is_withheld(c)).map(|c| c.node).collect();
         if on.natural {
+            self.filter(withheld.clone());
             using = one.iter().filter(|c| other.iter().any(|o| o.name == c.name)).map(|c| c.name.clone()).collect();
             if let [first, ..] = open.as_slice() {
                 // Whatever columns have the same name are compared.
@@ -368,7 +396,8 @@ impl Walk<'_> {
                 }
                 (a, b) => {
                     // One of a relation that nobody knows the columns of.
-                    let nodes: Vec<Node> = a.iter().chain(&b).map(|c| c.node).chain(open.iter().copied()).collect();
+                    let others = open.iter().chain(&withheld).copied();
+                    let nodes: Vec<Node> = a.iter().chain(&b).map(|c| c.node).chain(others).collect();
                     self.filter(nodes.clone());
                     self.graph.tie(&nodes);
                     merged.push(Column { name: name.clone(), node: self.graph.derived(nodes), of: None });
@@ -427,8 +456,8 @@ impl Walk<'_> {
             }
             None if self.system_schema(table).is_some() => {
                 item.schema = table.alias.is_none().then(|| "pg_catalog".into());
-                let harmless = self.graph.derived(Vec::new());
-                item.rows.open = Some(harmless);
+                let schema = self.system_schema(table).unwrap_or("pg_catalog");
+                item.rows = self.system_rows(schema, &table.name);
             }
             None => {
                 item.schema = table.schema.as_deref().filter(|_| table.alias.is_none()).map(Into::into);
@@ -437,6 +466,25 @@ impl Walk<'_> {
             }
         }
         item
+    }
+
+    /// The rows of a relation of the system's: harmless columns of any name, or those that may be read and one that stands for
+    /// the others.
+    fn system_rows(&mut self, schema: &str, name: &str) -> Rows {
+        let harmless = self.graph.derived(Vec::new());
+        let Some(readable) = crate::sql::builtin::readable_columns(schema, name) else {
+            return Rows { columns: Vec::new(), open: Some(harmless) };
+        };
+        let mut columns: Vec<Column> = readable
+            .iter()
+            .map(|name| Column { name: (*name).to_owned(), node: self.graph.same(harmless), of: None })
+            .collect();
+        let table =
+            TableName { database: Arc::clone(&self.catalog.database), schema: schema.into(), table: name.into() };
+        let others = ColumnName { table, column: WITHHELD.into() };
+        let node = self.graph.column(&others.into(), &Tags::default(), None);
+        columns.push(Column { name: WITHHELD.to_owned(), node, of: None });
+        Rows { columns, open: None }
     }
 
     /// The rows of functions in a FROM list.
@@ -479,13 +527,19 @@ impl Walk<'_> {
             // Statistics, other sessions' statements, large objects: values without their columns.
             self.unknown();
         }
+        if table.name == "pg_settings" && self.system_schema(table).is_some() {
+            self.plain(Action::SqlSession, Object::Resource);
+        }
         self.effect(Action::SqlRead, Object::Table(name), tags, Facts::default());
     }
 
     /// Whether a relation is one of the system's that is not known to be harmless, or may be.
     pub(super) fn is_dangerous(&self, table: &Table) -> bool {
         match self.system_schema(table) {
-            Some(schema) => !crate::sql::builtin::is_harmless_relation(schema, &table.name),
+            Some(schema) => {
+                !crate::sql::builtin::is_harmless_relation(schema, &table.name)
+                    && crate::sql::builtin::readable_columns(schema, &table.name).is_none()
+            }
             // The system's own comes before one that somebody made of that name.
             None if table.schema.is_none() && table.name.starts_with("pg_") => {
                 self.relation(table).is_none()
@@ -494,6 +548,11 @@ impl Walk<'_> {
             None => false,
         }
     }
+}
+
+/// Whether a column stands for those of a system relation that may not be read.
+fn is_withheld(column: &Column) -> bool {
+    column.name == WITHHELD
 }
 
 fn item(name: Option<String>, rows: Rows) -> Item {

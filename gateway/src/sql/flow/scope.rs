@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::WITHHELD;
 use super::graph::Node;
 use crate::access::Name;
 use crate::sql::form::Table;
@@ -100,6 +101,15 @@ pub(super) enum Found {
 /// PostgreSQL's own columns of every table. They hold no values of it.
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
 
+/// One of the columns that nobody knows by name; where a relation beside has some that may not be read, one of those.
+fn opened(open: Node, mut withheld: Vec<Column>) -> Found {
+    if withheld.is_empty() {
+        return Found::Open(open);
+    }
+    withheld.push(Column { name: String::new(), node: open, of: None });
+    Found::Columns(withheld)
+}
+
 impl Scope<'_> {
     /// A query within this one.
     pub(super) fn inner(&self) -> Scope<'_> {
@@ -153,9 +163,11 @@ impl Scope<'_> {
             }
             if let Some(item) = level.bare().find(|item| item.rows.open.is_some()) {
                 // It may be one of those, or further out: of both, the one that nobody knows is the stricter.
+                let withheld: Vec<Column> =
+                    level.bare().flat_map(|item| &item.rows.columns).filter(|c| c.name == WITHHELD).cloned().collect();
                 return match (&item.unresolved, item.rows.open) {
                     (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
-                    (None, Some(open)) => Found::Open(open),
+                    (None, Some(open)) => opened(open, withheld),
                     (None, None) => Found::Nowhere,
                 };
             }
@@ -186,7 +198,9 @@ impl Scope<'_> {
         }
         match (&item.unresolved, item.rows.open) {
             (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
-            (None, Some(open)) => Found::Open(open),
+            (None, Some(open)) => {
+                opened(open, item.rows.columns.iter().filter(|c| c.name == WITHHELD).cloned().collect())
+            }
             (None, None) if SYSTEM_COLUMNS.contains(&name) => Found::System,
             (None, None) => Found::NoColumn(item.rows.clone()),
         }

@@ -185,9 +185,14 @@ impl Lowering {
     pub(super) fn call(&mut self, call: &FuncCall) -> Expr {
         let name = strings(&call.funcname);
         self.calls.push(name.clone());
+        let mut sets = None;
         if name.last().is_some_and(|name| name == "set_config") {
             // The first argument says which setting, and some are privileges.
             self.shape_decides = false;
+            sets = match call.args.as_slice() {
+                [setting, value, _] => text(setting).map(|setting| super::statement::sets(setting, text(value))),
+                _ => None,
+            };
         }
         let arguments = self.exprs(&call.args);
         let mut over = self.exprs(&call.agg_order);
@@ -201,12 +206,20 @@ impl Lowering {
             || call.agg_filter.is_some()
             || call.over.is_some()
             || !call.agg_order.is_empty();
-        Expr::Call(Box::new(Call { name, arguments, over, aggregates }))
+        Expr::Call(Box::new(Call { name, arguments, over, aggregates, sets }))
     }
 
     fn window(&mut self, window: &WindowDef) -> Expr {
         let parts = window.partition_clause.iter().chain(&window.order_clause);
         self.computed(parts.chain(window.start_offset.as_deref()).chain(window.end_offset.as_deref()))
+    }
+}
+
+/// The text of a literal that is one.
+pub(super) fn text(node: &Node) -> Option<&str> {
+    match &node.node {
+        Some(NodeEnum::AConst(AConst { val: Some(a_const::Val::Sval(text)), isnull: false, .. })) => Some(&text.sval),
+        _ => None,
     }
 }
 

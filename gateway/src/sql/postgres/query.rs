@@ -2,11 +2,12 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    Alias, JoinExpr, Node, RangeFunction, RangeTableFunc, RangeVar, SelectStmt, SetOperation, WithClause,
+    Alias, CommonTableExpr, JoinExpr, Node, RangeFunction, RangeTableFunc, RangeVar, SelectStmt, SetOperation,
+    WithClause,
 };
 
 use super::{Lowering, strings};
-use crate::sql::form::{Cte, Expr, On, Output, Query, Source, Statement, Table};
+use crate::sql::form::{Added, Cte, Expr, On, Output, Query, Source, Statement, Table};
 use crate::sql::predicate::is_value;
 
 pub(super) fn table(range: &RangeVar) -> Table {
@@ -24,6 +25,21 @@ fn called(alias: Option<&Alias>) -> (Option<String>, Vec<String>) {
         Some(alias) => (Some(alias.aliasname.clone()), strings(&alias.colnames)),
         None => (None, Vec::new()),
     }
+}
+
+/// What SEARCH and CYCLE add to a common table expression, in the order in which the server does.
+fn added(cte: &CommonTableExpr) -> Vec<Added> {
+    let mut added = Vec::new();
+    if let Some(search) = &cte.search_clause {
+        let from = strings(&search.search_col_list);
+        added.push(Added { name: search.search_seq_column.clone(), from, ends: false });
+    }
+    if let Some(cycle) = cte.cycle_clause.as_deref() {
+        for name in [&cycle.cycle_mark_column, &cycle.cycle_path_column] {
+            added.push(Added { name: name.clone(), from: strings(&cycle.cycle_col_list), ends: true });
+        }
+    }
+    added
 }
 
 impl Lowering {
@@ -116,11 +132,8 @@ impl Lowering {
                 name: cte.ctename.clone(),
                 columns: strings(&cte.aliascolnames),
                 recursive: with.recursive,
-                statement: match cte.ctequery.as_deref() {
-                    // SEARCH and CYCLE add columns.
-                    Some(query) if cte.search_clause.is_none() && cte.cycle_clause.is_none() => self.statement(query),
-                    _ => Statement::Opaque,
-                },
+                statement: cte.ctequery.as_deref().map_or(Statement::Opaque, |query| self.statement(query)),
+                added: added(cte),
             }),
             _ => None,
         };

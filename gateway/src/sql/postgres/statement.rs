@@ -6,11 +6,12 @@ use pg_query::protobuf::{
     OnConflictAction, RangeVar, ReturningClause, TransactionStmtKind, VariableSetStmt,
 };
 
+use super::expr::text;
 use super::query::table;
 use super::{Lowering, strings};
 use crate::access::Action;
 use crate::sql::Changes;
-use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Statement, Table, Target, Write};
+use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Sets, Statement, Table, Target, Write};
 
 /// Settings that decide what a role may do, or which triggers run.
 const PRIVILEGED: [&str; 4] = ["role", "session_authorization", "session_replication_role", "row_security"];
@@ -431,18 +432,40 @@ impl Lowering {
 }
 
 fn set_variable(set: &VariableSetStmt) -> Statement {
-    let name = set.name.to_ascii_lowercase();
+    let value = match set.args.as_slice() {
+        [value] => text(value),
+        _ => None,
+    };
+    let Sets { action, changes } = sets(&set.name, value);
+    Statement::Act(Act { changes, ..act(action, Target::Resource) })
+}
+
+/// What it does to set a setting; `value`: to what, where that is known.
+pub(super) fn sets(name: &str, value: Option<&str>) -> Sets {
+    let name = name.to_ascii_lowercase();
+    let lexical = LEXICAL.contains(&name.as_str()) && !value.is_some_and(|value| is_pinned(&name, value));
     let action = if PRIVILEGED.contains(&name.as_str()) {
         Action::SqlPrivilege
-    } else if LEXICAL.contains(&name.as_str()) {
+    } else if lexical {
         Action::SqlUnknown
     } else {
         Action::SqlSession
     };
     // RESET ALL names none.
-    let matters = name.is_empty() || NAMING.contains(&name.as_str()) || LEXICAL.contains(&name.as_str());
-    let changes = if matters { Changes::SETTINGS } else { Changes::default() };
-    Statement::Act(Act { changes, ..act(action, Target::Resource) })
+    let matters = name.is_empty() || NAMING.contains(&name.as_str()) || lexical;
+    Sets { action, changes: if matters { Changes::SETTINGS } else { Changes::default() } }
+}
+
+/// Whether this value of a setting is the one by which the gateway reads texts: to say it changes nothing.
+fn is_pinned(name: &str, value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    match name {
+        "standard_conforming_strings" => matches!(value.as_str(), "on" | "true" | "yes" | "1"),
+        "backslash_quote" => value == "safe_encoding",
+        // The server leaves out what is no letter and no digit.
+        "client_encoding" => matches!(value.as_str(), "utf8" | "utf-8" | "unicode"),
+        _ => false,
+    }
 }
 
 fn alter_table(alter: &AlterTableStmt, computes: Vec<Expr>) -> Statement {

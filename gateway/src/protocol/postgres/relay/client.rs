@@ -9,7 +9,7 @@ use super::message::{Bind, Bound, Fields, Head, MAX_WHOLE, Malformed, head, is_u
 use super::queue::{MAX_OWED, Namespace, Owed, Portal, Running, Statement};
 use super::{CopyIn, MAX_OUTPUT, Relay, RelayError};
 use crate::access::{Action, FunctionName, Object};
-use crate::guard::{self, Block, Outcome, Parameter, Prepared, Verdict};
+use crate::guard::{self, Block, Outcome, Parameter, Prepared, Refusal, Verdict};
 use crate::mask::Plan;
 use crate::protocol::postgres::reply::{frame, put_text};
 use crate::protocol::postgres::wire::FRAME_HEADER;
@@ -230,6 +230,9 @@ impl Relay {
                 self.batch_open = false;
                 self.forward(message, Owed::Query(Box::new(running)));
             }
+            Verdict::Block(refusal) if prepared.analysis.doubtful && self.readable() && !self.batch_open => {
+                self.try_out(text, errors::refusal(&refusal));
+            }
             Verdict::Block(refusal) | Verdict::Hold(refusal) => {
                 let mut error = errors::refusal(&refusal);
                 if self.queue.owed.is_empty() && self.status == b'I' && !self.batch_open {
@@ -304,7 +307,9 @@ impl Relay {
         // In the middle of a batch nobody can wait: what the name means afterwards is not known.
         let known =
             self.queue.statement(&bind.statement).filter(|_| self.queue.unsettled == 0 || bind.statement.is_empty());
-        let prepared = match known.cloned() {
+        let known = known.cloned();
+        let missing = known.is_none();
+        let prepared = match known {
             Some(statement) => self.renew(&statement),
             None => {
                 let name = String::from_utf8_lossy(&bind.statement).into_owned();
@@ -317,6 +322,9 @@ impl Relay {
         self.exposed |= prepared.analysis.sensitive;
         // A portal can be run by SQL's own FETCH, and planning it runs functions already.
         if let Err(refusal) = self.session.guard.bind(&prepared, &parameters, block) {
+            if missing {
+                self.look_for(b'S', &bind.statement, &refusal);
+            }
             self.poison(errors::refusal(&refusal));
             return Ok(());
         }
@@ -358,11 +366,14 @@ impl Relay {
         }
         // As for a statement: SQL's own CLOSE and DECLARE share the names.
         let portal = self.queue.portal(name).filter(|_| self.queue.unsettled == 0 || name.is_empty()).cloned();
+        let (missing, name) = (portal.is_none(), name.to_vec());
         let (prepared, bound) = match portal {
             Some(Portal { prepared, parameters }) => (prepared, Some(parameters)),
             None => {
-                let text =
-                    format!("execute portal \"{}\", which no Bind of this session made", String::from_utf8_lossy(name));
+                let text = format!(
+                    "execute portal \"{}\", which no Bind of this session made",
+                    String::from_utf8_lossy(&name)
+                );
                 (self.opaque(Action::SqlUnknown, Object::Resource, &text), None)
             }
         };
@@ -371,13 +382,13 @@ impl Relay {
         let block = self.block(&prepared);
         match self.session.guard.execute(&prepared, &parameters, block) {
             Verdict::Forward { command, plan } => {
-                self.unexecuted.retain(|(bound, _)| **bound != *name);
+                self.unexecuted.retain(|(bound, _)| **bound != name[..]);
                 let running = self.started(command, plan, &prepared);
                 if *running.plan != Plan::Pass {
                     let mut describe = BytesMut::new();
                     frame(&mut describe, b'D', |body| {
                         body.put_u8(b'P');
-                        body.put_slice(name);
+                        body.put_slice(&name);
                         body.put_u8(0);
                     });
                     self.forward(&describe, Owed::Columns);
@@ -390,7 +401,12 @@ impl Relay {
                     self.server.output.put_slice(b"H\0\0\0\x04");
                 }
             }
-            Verdict::Block(refusal) | Verdict::Hold(refusal) => self.poison(errors::refusal(&refusal)),
+            Verdict::Block(refusal) | Verdict::Hold(refusal) => {
+                if missing {
+                    self.look_for(b'P', &name, &refusal);
+                }
+                self.poison(errors::refusal(&refusal));
+            }
         }
         Ok(())
     }
@@ -450,6 +466,36 @@ impl Relay {
         };
         self.poison_simply(error);
         Ok(())
+    }
+
+    /// Refuses a Query whose text cannot be read, or has names that stand for nothing, unless the server refuses it as well:
+    /// then its words are what the client expects. The server is given the text to prepare, which runs nothing of it, as it is
+    /// where the client itself prepares it; it is made to fail afterwards in any case.
+    fn try_out(&mut self, text: &[u8], error: BytesMut) {
+        for (text, owed) in
+            [(text, Owed::Trial { error: error.clone() }), (POISON.as_bytes(), Owed::Poison { error, simple: false })]
+        {
+            let mut parse = BytesMut::new();
+            frame(&mut parse, b'P', |body| {
+                body.put_u8(0);
+                body.put_slice(text);
+                body.put_slice(b"\0\0\0");
+            });
+            self.forward(&parse, owed);
+        }
+        self.forward(b"S\0\0\0\x04", Owed::Sync);
+    }
+
+    /// Before a refusal for a name that the gateway does not know: where the server does not know it either, its words are
+    /// what the client expects.
+    fn look_for(&mut self, kind: u8, name: &[u8], refusal: &Refusal) {
+        let mut describe = BytesMut::new();
+        frame(&mut describe, b'D', |body| {
+            body.put_u8(kind);
+            body.put_slice(name);
+            body.put_u8(0);
+        });
+        self.forward(&describe, Owed::Trial { error: errors::refusal(refusal) });
     }
 
     /// Refuses a message that ReadyForQuery answers: the server is made to fail in its place.

@@ -30,6 +30,35 @@ fn fields(frame: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
+/// Whether the server's parser raised an error on the client's own text, before anything of it ran: it points into that
+/// text. What is raised while a statement runs has no position there, or says in which context it was.
+pub(super) fn of_parser(frame: &[u8]) -> bool {
+    let mut found = (false, false);
+    for (field, _) in fields(frame) {
+        found.0 |= field == b'P';
+        found.1 |= matches!(field, b'p' | b'q' | b'W' | b'D');
+    }
+    found == (true, false)
+}
+
+/// How much may be seen of an error on a text that was parsed, or a name that was looked for: all, unless something ran that
+/// says so.
+pub(super) fn of_name(frame: &[u8]) -> Candour {
+    let ran = fields(frame).any(|(field, _)| matches!(field, b'p' | b'q' | b'W' | b'D'));
+    if ran { Candour::Code } else { Candour::Whole }
+}
+
+/// Whether the server says that a text holds several statements, which only a Query may: by the place in its own source,
+/// since its words are in the session's language.
+pub(super) fn of_several(frame: &[u8]) -> bool {
+    let mut found = (false, false);
+    for (field, text) in fields(frame) {
+        found.0 |= field == b'C' && text == b"42601";
+        found.1 |= field == b'R' && text == b"exec_parse_message";
+    }
+    found == (true, true)
+}
+
 /// Appends an ErrorResponse or NoticeResponse as the workload may see it.
 pub(super) fn told(frame: &[u8], candour: Candour, out: &mut BytesMut) {
     if candour == Candour::Whole {
@@ -94,6 +123,25 @@ mod tests {
         );
         set_length(&mut out, 0);
         out
+    }
+
+    #[test]
+    fn what_the_parser_says_of_the_clients_own_text_is_told_apart() {
+        let frame = |fields: &str| {
+            let mut out = BytesMut::from(&b"E\0\0\0\0"[..]);
+            out.put_slice(fields.as_bytes());
+            set_length(&mut out, 0);
+            out
+        };
+        let parsed = frame("SERROR\0C22P02\0Minvalid: \"x\"\0P7\0\0");
+        assert!(of_parser(&parsed) && of_name(&parsed) == Candour::Whole);
+        assert!(!of_parser(&server()) && of_name(&server()) == Candour::Code);
+        let ran = frame("SERROR\0C22P02\0Minvalid: \"123-45-6789\"\0\0");
+        assert!(!of_parser(&ran));
+        let inside = frame("SERROR\0C42601\0Mx\0p3\0q123-45-6789\0\0");
+        assert!(!of_parser(&inside) && of_name(&inside) == Candour::Code);
+        assert!(of_several(&frame("SERROR\0C42601\0Mx\0Rexec_parse_message\0\0")));
+        assert!(!of_several(&parsed) && !of_several(&frame("SERROR\0C42601\0Mx\0Rscanner_yyerror\0\0")));
     }
 
     #[test]

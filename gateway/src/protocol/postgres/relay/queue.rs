@@ -89,6 +89,9 @@ pub(super) enum Owed {
     Sync,
     /// For a message of the gateway's own that fails, so that the transaction fails: this is said instead.
     Poison { error: BytesMut, simple: bool },
+    /// For a message of the gateway's own in the place of one that was refused: only if the server has nothing against it,
+    /// `error` is said.
+    Trial { error: BytesMut },
     /// For a FunctionCall: anything up to ReadyForQuery.
     Function(Box<Running>),
 }

@@ -1,6 +1,6 @@
 //! The server's messages: matched with what it owes, masked where a plan says so.
 
-use super::errors::{Candour, sqlstate, told};
+use super::errors::{Candour, of_name, of_parser, of_several, sqlstate, told};
 use super::message::{Fields, Head, MAX_WHOLE, Malformed, head, split};
 use super::queue::{Owed, Running};
 use super::rows::Columns;
@@ -80,16 +80,20 @@ impl Relay {
         match tag {
             b'D' => return self.masked_row(message),
             b'T' => return self.row_description(message),
+            // What was refused could be described: it is there, and what comes next says that it was refused.
+            b't' if matches!(self.queue.owed.front(), Some(Owed::Trial { .. })) => return Ok(()),
             b'n' => match self.queue.owed.pop_front() {
                 Some(Owed::Columns) => {
                     self.queue.columns = None;
                     return Ok(());
                 }
+                Some(Owed::Trial { .. }) => return Ok(()),
                 Some(Owed::Describe) => {}
                 _ => return Err(UNASKED),
             },
             b't' if matches!(self.queue.owed.front(), Some(Owed::Describe)) => {}
             b'1' => match self.queue.owed.pop_front() {
+                Some(Owed::Trial { .. }) => return Ok(()),
                 Some(Owed::Parse { name, statement }) => drop(self.queue.statements.insert(name, statement)),
                 _ => return Err(UNASKED),
             },
@@ -152,6 +156,10 @@ impl Relay {
                 self.queue.columns = Some(columns);
                 self.queue.owed.pop_front();
                 self.agreed(agree);
+                return Ok(());
+            }
+            (Some(Owed::Trial { .. }), _) => {
+                self.queue.owed.pop_front();
                 return Ok(());
             }
             (Some(Owed::Describe), _) => drop(self.queue.owed.pop_front()),
@@ -229,8 +237,13 @@ impl Relay {
     fn failed(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let code = sqlstate(message);
         self.queue.columns = None;
-        let candour = self.candour();
+        // Nobody's rows have been looked at yet.
+        let parsed = |candour| if of_parser(message) { Candour::Whole } else { candour };
+        let candour = parsed(self.candour());
         match self.queue.owed.front_mut() {
+            Some(Owed::Trial { error }) if of_several(message) => self.client.output.extend_from_slice(error),
+            // A text or a name was looked at, and nothing else.
+            Some(Owed::Trial { .. }) => told(message, of_name(message), &mut self.client.output),
             Some(Owed::Poison { error, simple }) => {
                 self.client.output.extend_from_slice(error);
                 if *simple {
@@ -247,7 +260,7 @@ impl Relay {
                     // The rest of its data is not for what the server reads next: ReadyForQuery comes first.
                     self.copy_in = CopyIn::Asked;
                 }
-                told(message, running.candour, &mut self.client.output);
+                told(message, parsed(running.candour), &mut self.client.output);
                 return Ok(());
             }
             Some(Owed::Execute(running)) => {
