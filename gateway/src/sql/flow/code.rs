@@ -10,7 +10,7 @@ use crate::sql::Changes;
 use crate::sql::builtin::{self, Class};
 use crate::sql::catalog::{Function, FunctionKind};
 use crate::sql::form::{Call, Expr, Sets};
-use crate::sql::postgres;
+use crate::sql::postgres::{self, Program};
 
 impl Walk<'_> {
     pub(super) fn call(&mut self, call: &Call, scope: &Scope<'_>) -> Value {
@@ -195,12 +195,14 @@ impl Walk<'_> {
             && function.variadic == 0
             && function.parts.is_empty()
             && arguments.len() == function.arguments.len();
-        if !readable || self.depth >= MAX_DEPTH || self.path_moves {
+        // One that calls itself could be read for ever.
+        if !readable || self.depth >= MAX_DEPTH || self.path_moves || self.reading.contains(&oid) {
             return None;
         }
         self.bodies_read = true;
-        let program = postgres::lower(function.body.as_deref()?, self.server())?;
+        let program = self.lowered(function.body.as_deref()?)?;
         self.depth += 1;
+        self.reading.push(oid);
         // Its names are looked up when it runs.
         let path = std::mem::replace(&mut self.path, self.session_path.clone());
         let temporary = std::mem::replace(&mut self.temporary, self.session_temporary.clone());
@@ -215,6 +217,7 @@ impl Walk<'_> {
         for statement in &program.statements {
             last = self.statement(statement, &inner);
         }
+        self.reading.pop();
         self.depth -= 1;
         self.path = path;
         self.temporary = temporary;
@@ -228,14 +231,24 @@ impl Walk<'_> {
     /// Runs whatever an expression of the database's own calls: a default, a check, a policy.
     pub(super) fn code(&mut self, text: &str) {
         let select = format!("select {text}");
-        match postgres::lower(&select, self.server()) {
+        match self.lowered(&select) {
             Some(program) if program.statements.len() == 1 => {
-                for name in program.calls {
-                    self.code_of(&name);
+                for name in &program.calls {
+                    self.code_of(name);
                 }
             }
             _ => self.unknown(),
         }
+    }
+
+    /// A text of the catalog's, parsed once however often it is come to.
+    pub(super) fn lowered(&mut self, text: &str) -> Option<Rc<Program>> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let program = postgres::lower(text, self.server()).map(Rc::new);
+        self.texts.insert(text.into(), program.clone());
+        program
     }
 
     fn code_of(&mut self, name: &[String]) {

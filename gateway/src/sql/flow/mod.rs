@@ -13,7 +13,8 @@ mod scope;
 mod statement;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use self::graph::{Graph, Node, Reach, Source};
@@ -145,6 +146,10 @@ struct Walk<'a> {
     changes: Changes,
     steps: usize,
     depth: usize,
+    /// The functions whose bodies are being read, by OID.
+    reading: Vec<u32>,
+    /// Texts of the catalog's that were come to.
+    texts: HashMap<Box<str>, Option<Rc<Program>>>,
 }
 
 impl<'a> Walk<'a> {
@@ -172,6 +177,8 @@ impl<'a> Walk<'a> {
             changes: Changes::default(),
             steps: 0,
             depth: 0,
+            reading: Vec::new(),
+            texts: HashMap::new(),
         }
     }
 

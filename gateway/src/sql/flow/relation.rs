@@ -56,9 +56,9 @@ impl<'a> Walk<'a> {
     }
 
     fn view_rows(&mut self, relation: &'a Relation) -> Rows {
-        let query = relation.definition.as_deref().and_then(|text| postgres::lower(text, self.server()));
-        let query = query.and_then(|mut program| match (program.statements.pop(), program.statements.is_empty()) {
-            (Some(Statement::Query(query)), true) => Some(query),
+        let program = relation.definition.as_deref().and_then(|text| self.lowered(text));
+        let query = program.as_ref().and_then(|program| match program.statements.as_slice() {
+            [Statement::Query(query)] => Some(query),
             _ => None,
         });
         let rows = match query {
@@ -66,7 +66,7 @@ impl<'a> Walk<'a> {
                 self.depth += 1;
                 let path = std::mem::replace(&mut self.path, self.catalog.definitions_path.clone());
                 let temporary = self.temporary.take();
-                let rows = self.query(&query, &Scope::default());
+                let rows = self.query(query, &Scope::default());
                 self.path = path;
                 self.temporary = temporary;
                 self.depth -= 1;
