@@ -88,7 +88,7 @@ fn shown(outputs: &Outputs) -> String {
     }
 }
 
-const CORPUS: &[(&str, &str)] = &[
+pub(super) const CORPUS: &[(&str, &str)] = &[
     // Reading.
     ("", "session"),
     ("select 1", "read"),
@@ -214,6 +214,14 @@ const CORPUS: &[(&str, &str)] = &[
     ("update orders set total = 0 where id = id", "filter orders.id [=], update orders [range]"),
     ("update users set name = ssn", "read users.ssn, update users [none], declassify users.name"),
     ("delete from orders", "delete orders [none]"),
+    ("delete from orders where id is distinct from 1", "filter orders.id, delete orders [range]"),
+    ("delete from orders where id is not distinct from 1", "filter orders.id, delete orders [range]"),
+    ("delete from orders where nullif(total, 0)", "filter orders.total, delete orders [range]"),
+    ("select id from users where ssn is not distinct from 'x'", "read users, read users.id, filter users.ssn"),
+    ("alter role app rename to other", "privilege"),
+    ("alter policy p on users rename to q", "privilege"),
+    ("alter database db rename to other", "admin"),
+    ("drop policy p on users", "drop, privilege"),
     (
         "delete from orders where id = 1 returning *",
         "read orders.id, read orders.total, read orders.user_id, filter orders.id [=], delete orders [equality]",

@@ -130,6 +130,12 @@ impl Lowering {
             AExprKind::AexprSimilar => {
                 return Expr::Computed(left.into_iter().chain(right).collect());
             }
+            AExprKind::AexprDistinct | AExprKind::AexprNotDistinct | AExprKind::AexprNullif => {
+                // It compares by `=`, and is another thing: `a IS DISTINCT FROM 1` holds for all rows but some.
+                let Some(right) = right.map(Box::new) else { return Expr::Opaque };
+                let compared = Expr::Operator { name, left: left.map(Box::new), right, quantity: Quantity::One };
+                return Expr::Total(vec![compared]);
+            }
             AExprKind::Undefined => return Expr::Opaque,
             _ => Quantity::One,
         };
@@ -183,7 +189,7 @@ impl Lowering {
     }
 
     pub(super) fn call(&mut self, call: &FuncCall) -> Expr {
-        let name = strings(&call.funcname);
+        let name = self.server.called(strings(&call.funcname));
         self.calls.push(name.clone());
         let mut sets = None;
         if name.last().is_some_and(|name| name == "set_config") {

@@ -160,7 +160,11 @@ impl Lowering {
                 alter_table(alter, computes)
             }
             NodeEnum::AlterSeqStmt(alter) => ddl(Action::SqlAlter, on_table(alter.sequence.as_ref())),
-            NodeEnum::RenameStmt(rename) => ddl(Action::SqlAlter, on_table(rename.relation.as_ref())),
+            NodeEnum::RenameStmt(rename) => match rename.rename_type() {
+                ObjectType::ObjectRole | ObjectType::ObjectPolicy => ddl(Action::SqlPrivilege, Target::Resource),
+                ObjectType::ObjectDatabase => ddl(Action::SqlAdmin, Target::Resource),
+                _ => ddl(Action::SqlAlter, on_table(rename.relation.as_ref())),
+            },
             NodeEnum::AlterObjectSchemaStmt(alter) => ddl(Action::SqlAlter, on_table(alter.relation.as_ref())),
             NodeEnum::CommentStmt(_)
             | NodeEnum::AlterDomainStmt(_)
@@ -441,7 +445,7 @@ fn set_variable(set: &VariableSetStmt) -> Statement {
 }
 
 /// What it does to set a setting; `value`: to what, where that is known.
-pub(super) fn sets(name: &str, value: Option<&str>) -> Sets {
+pub(in crate::sql) fn sets(name: &str, value: Option<&str>) -> Sets {
     let name = name.to_ascii_lowercase();
     let lexical = LEXICAL.contains(&name.as_str()) && !value.is_some_and(|value| is_pinned(&name, value));
     let action = if PRIVILEGED.contains(&name.as_str()) {
@@ -510,6 +514,10 @@ fn drop_objects(drop: &DropStmt) -> Statement {
         Some(NodeEnum::ObjectWithArgs(object)) if function => Target::Function(strings(&object.objname)),
         _ => Target::Resource,
     };
-    let effects = drop.objects.iter().map(|node| (Action::SqlDrop, on(node))).collect();
+    let mut effects: Vec<_> = drop.objects.iter().map(|node| (Action::SqlDrop, on(node))).collect();
+    if drop.remove_type() == ObjectType::ObjectPolicy {
+        // Without it others may read and write what it kept from them.
+        effects.push((Action::SqlPrivilege, Target::Resource));
+    }
     Statement::Act(Act { effects, changes: Changes::CATALOG, ..Act::default() })
 }

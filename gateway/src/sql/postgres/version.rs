@@ -60,6 +60,16 @@ impl Server {
         numbers.into_iter().any(newer)
     }
 
+    /// The function that it looks for, where the grammar says so of this one: JSON_OBJECT with a function's arguments is a
+    /// function that the search path finds, until it is a construct of its own.
+    pub(super) fn called(self, mut name: Vec<String>) -> Vec<String> {
+        let own = matches!(name.as_slice(), [schema, name] if schema == "pg_catalog" && name == "json_object");
+        if own && self.is_before(CONSTRUCTORS) {
+            name.remove(0);
+        }
+        name
+    }
+
     /// Whether it takes an expression for something else.
     pub(super) fn takes_otherwise(self, node: &NodeEnum) -> bool {
         match node {

@@ -107,6 +107,13 @@ fn nothing_is_known_of_how_other_versions_read() {
 }
 
 #[test]
+fn json_object_is_looked_for_on_the_path_until_it_is_a_construct() {
+    let calls = |major: u32| lower("select json_object('{a,1}')", Server::new(major * 10_000)).unwrap().calls;
+    assert_eq!(calls(15), [["json_object"]]);
+    assert_eq!(calls(16), [["pg_catalog", "json_object"]]);
+}
+
+#[test]
 fn what_all_versions_read_alike_is_read_for_all() {
     for text in [
         "select 1.5e3, 'x_0x1F', \"0x1\", a0x1, t1_0.c_1, $1 from t",
