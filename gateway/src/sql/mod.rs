@@ -7,8 +7,10 @@ mod builtin;
 pub mod catalog;
 #[cfg(test)]
 mod corpus;
+pub mod differential;
 mod flow;
 mod form;
+mod generic;
 mod literal;
 mod postgres;
 mod predicate;

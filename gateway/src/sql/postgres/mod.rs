@@ -6,6 +6,7 @@ mod statement;
 mod version;
 
 pub(in crate::sql) use query::USING_ALIAS;
+pub(in crate::sql) use statement::sets;
 pub(in crate::sql) use version::Server;
 
 use pg_query::NodeEnum;
