@@ -16,7 +16,7 @@ use gateway_ebpf::{
     Endpoint, HEARTBEAT_STALE, LISTENER_V4, LISTENER_V6, Listener, NO_LABEL, Origin, Reason, Settings, socket,
 };
 
-use crate::maps::{DESTINATIONS, HEARTBEAT, LISTENERS, RELEASED, label_state, settings, socket as storage};
+use crate::maps::{DESTINATIONS, HEARTBEAT, LISTENERS, RELEASED, label_state, settings, socket as storage, stray};
 use crate::report::{Who, caller, count, report, urgent};
 use crate::{datagram, label};
 
@@ -214,6 +214,10 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
     }
     // SAFETY: a socket's storage, checked for null.
     unsafe {
+        if (*stored).label == NO_LABEL {
+            // Made elsewhere, so its cgroup does not tell whose it is.
+            stray();
+        }
         (*stored).kind = socket::REFUSED;
         (*stored).origin.label = label;
     }

@@ -10,7 +10,7 @@ use gateway_ebpf::{Endpoint, NO_LABEL, Reason, Socket, UNKNOWN_LABEL, socket};
 
 use crate::connect::{IPPROTO_MPTCP, IPPROTO_TCP, IPPROTO_UDP, covered, field, loopback};
 use crate::kernel::{offset, read};
-use crate::maps::{settings, socket as storage};
+use crate::maps::{settings, socket as storage, strays};
 use crate::packet::{by_loopback, destination, plain, to_listener};
 use crate::report::{Who, report};
 use crate::{datagram, label};
@@ -26,12 +26,24 @@ const TCP_LISTEN: u32 = 10;
 #[cgroup_skb]
 pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
     let at: *mut __sk_buff = ctx.skb.skb;
+    // SAFETY: the context itself, which the helper takes. Without a socket there is none.
+    let cgroup = unsafe { bpf_skb_cgroup_id(at) };
+    if label::nobodys(cgroup) && !strays() {
+        return PASS;
+    }
+    guard(at, cgroup)
+}
+
+/// A packet of a socket that may be somebody's. Apart from what every packet of the node runs through, which is short
+/// so and in one place.
+#[inline(never)]
+fn guard(at: *mut __sk_buff, cgroup: u64) -> i32 {
+    let ctx = &SkBuffContext::new(at);
     let sk = field!((*at).__bindgen_anon_2.sk);
     if sk.is_null() {
         // The kernel's own: resets and the like.
         return PASS;
     }
-    // The socket first: its cgroup's id is three cold cache lines away.
     let stored = storage(sk.cast(), false);
     let mut label = NO_LABEL;
     if !stored.is_null() {
@@ -41,7 +53,7 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
             // SAFETY: as above.
             return match to_listener(at, unsafe { &(*stored).tuple }) {
                 true => PASS,
-                false => dropped(stored, connected_by, 0, destination(&ctx), IPPROTO_TCP),
+                false => dropped(stored, connected_by, 0, destination(ctx), IPPROTO_TCP),
             };
         }
         if kind == socket::ACCEPTED || kind == socket::DIRECT || kind == socket::OPEN {
@@ -51,7 +63,7 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
                 return PASS;
             }
             if kind != socket::ACCEPTED {
-                return dropped(stored, connected_by, 0, destination(&ctx), IPPROTO_TCP);
+                return dropped(stored, connected_by, 0, destination(ctx), IPPROTO_TCP);
             }
             // It can be anybody's.
         }
@@ -59,10 +71,8 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
         label = unsafe { (*stored).label };
     }
     let Some(settings) = settings() else { return DROP };
-    // SAFETY: the context itself, which the helper takes.
-    let cgroup = unsafe { bpf_skb_cgroup_id(at) };
     if label == NO_LABEL {
-        label = match label::recent(&settings, cgroup) {
+        label = match label::recent(cgroup) {
             Some(label) => label,
             None if cgroup == 0 => NO_LABEL,
             // SAFETY: the context itself; the helper answers 0 where there is no such level.
@@ -88,7 +98,7 @@ pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
     }
     let protocol = field!((*full).protocol);
     let state = field!((*full).state);
-    let to = destination(&ctx);
+    let to = destination(ctx);
     let pass = match protocol {
         // What a listening socket sends answers somebody.
         IPPROTO_TCP | IPPROTO_MPTCP => state == TCP_LISTEN && plain(at),

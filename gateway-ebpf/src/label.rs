@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use aya_ebpf::btf_maps::PerCpuArray;
+use aya_ebpf::btf_maps::Array;
 use aya_ebpf::helpers::generated::{
     bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_get_current_task, bpf_get_current_uid_gid,
 };
@@ -10,7 +10,7 @@ use aya_ebpf::macros::btf_map;
 use gateway_ebpf::{Cgroup, NO_LABEL, PATTERN_DEPTH, Settings, UNKNOWN_LABEL};
 
 use crate::kernel::{offset, read};
-use crate::maps::{CGROUPS, LOST, UIDS};
+use crate::maps::{CGROUPS, LOST, UIDS, generation};
 
 offset!(OFF_TASK_CRED, "task_struct.cred");
 offset!(OFF_CRED_USERNS, "cred.user_ns");
@@ -27,7 +27,7 @@ pub(crate) fn current_cgroup() -> u64 {
 /// The calling process's label, by its cgroup, else by its user.
 #[inline(always)]
 pub(crate) fn of_task(settings: &Settings, cgroup: u64) -> u32 {
-    let label = match recent(settings, cgroup) {
+    let label = match recent(cgroup) {
         Some(label) => label,
         // SAFETY: a helper that takes any level and answers 0 where there is none.
         None => of_ancestors(|level| unsafe { bpf_get_current_ancestor_cgroup_id(level) }),
@@ -80,29 +80,51 @@ fn entry(cgroup: u64) -> Option<Cgroup> {
     unsafe { CGROUPS.get(&cgroup) }.copied()
 }
 
-/// How many cgroups each CPU remembers: a power of two.
-const RECENT_LEN: usize = 256;
+/// How many unlabelled cgroups are remembered: a power of two.
+const NOBODYS_LEN: usize = 1024;
 
-/// The cgroups that were looked up last on this CPU, as (id xor value, value), the value being generation and label. A
-/// program can be interrupted by another between the two halves: then they do not fit together, and nothing is found.
+/// The unlabelled cgroups that were looked up last, as generation and id in one word: it is read and written whole, and
+/// true for as long as the generation is. Those with longer ids are looked up every time.
 #[btf_map]
-static RECENT: PerCpuArray<[u64; 2], RECENT_LEN> = PerCpuArray::new();
+static NOBODYS: Array<u64, NOBODYS_LEN> = Array::new();
 
-/// As [`known`]; a cgroup that was just looked up costs no hash look-up again.
+/// Whether a cgroup was looked up before and had no label.
 #[inline(always)]
-pub(crate) fn recent(settings: &Settings, cgroup: u64) -> Option<u32> {
-    let slot = RECENT.get_ptr_mut(cgroup as u32 & (RECENT_LEN as u32 - 1))?.cast::<u64>();
-    // SAFETY: two words in a map's value, checked for null.
-    let (check, value) = unsafe { (ptr::read_volatile(slot), ptr::read_volatile(slot.add(1))) };
-    if check ^ value == cgroup && (value >> 32) as u32 == settings.generation {
-        return Some(value as u32);
+pub(crate) fn nobodys(cgroup: u64) -> bool {
+    let (Some(held), Some(word)) = (NOBODYS.get_ptr_mut(slot(cgroup)), word(cgroup)) else { return false };
+    // SAFETY: a word in a map's value.
+    word == unsafe { ptr::read_volatile(held) }
+}
+
+#[inline(always)]
+fn slot(cgroup: u64) -> u32 {
+    cgroup as u32 & (NOBODYS_LEN as u32 - 1)
+}
+
+#[inline(always)]
+fn word(cgroup: u64) -> Option<u64> {
+    let generation = generation()?;
+    (cgroup != 0 && cgroup >> 32 == 0).then_some((u64::from(generation) << 32) | cgroup)
+}
+
+/// As [`known`]; an unlabelled cgroup that was just looked up costs no hash look-up again.
+#[inline(always)]
+pub(crate) fn recent(cgroup: u64) -> Option<u32> {
+    // Before the look-up: what is changed meanwhile is of another generation.
+    let word = word(cgroup);
+    let held = NOBODYS.get_ptr_mut(slot(cgroup));
+    // SAFETY: a word in a map's value.
+    if let (Some(held), Some(word)) = (held, word)
+        && word == unsafe { ptr::read_volatile(held) }
+    {
+        return Some(NO_LABEL);
     }
     let label = known(cgroup)?;
-    let value = (u64::from(settings.generation) << 32) | u64::from(label);
-    // SAFETY: as above.
-    unsafe {
-        ptr::write_volatile(slot, cgroup ^ value);
-        ptr::write_volatile(slot.add(1), value);
+    if label == NO_LABEL
+        && let (Some(held), Some(word)) = (held, word)
+    {
+        // SAFETY: as above.
+        unsafe { ptr::write_volatile(held, word) };
     }
     Some(label)
 }

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "`Plain` promises a memory layout, which only an unsafe trait can")]
 
 /// The version of everything in this file; part of the pins' path.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// Types that are nothing but initialised bytes, all of whose bit patterns are valid.
 ///
@@ -29,6 +29,8 @@ macro_rules! plain {
 pub mod map {
     /// Array of one [`Settings`](super::Settings).
     pub const SETTINGS: &str = "SETTINGS";
+    /// Array of `u64`, indexed by [`standing`](super::standing): what every packet of the node asks, in one cache line.
+    pub const STANDING: &str = "STANDING";
     /// Array of one `u64`: CLOCK_MONOTONIC in ns when the daemon last said that it lives.
     pub const HEARTBEAT: &str = "HEARTBEAT";
     /// Hash `u64` cgroup id (inode number) -> [`Cgroup`](super::Cgroup).
@@ -129,10 +131,8 @@ pub struct Settings {
     pub long_patterns: u32,
     /// How many redirected connections each workload may have at the same time.
     pub connections_max: u32,
-    /// Grows whenever userspace changes a label: what a CPU remembers of another generation is not used.
-    pub generation: u32,
 }
-plain!(Settings, 28);
+plain!(Settings, 24);
 
 /// A cgroup that is known.
 #[repr(C)]
@@ -262,6 +262,18 @@ pub struct Socket {
     pub tuple: Tuple,
 }
 plain!(Socket, 96);
+
+/// Indexes of [`map::STANDING`].
+pub mod standing {
+    /// Grows whenever userspace has changed a label: what the kernel side remembers of another generation is not used.
+    pub const GENERATION: u32 = 0;
+    /// 1: a socket of an unlabelled cgroup may be somebody's, because a labelled process has connected one that it had
+    /// not made under its label, because users have labels, or because a cgroup has lost its own. Never taken back:
+    /// nobody knows when the last such socket is gone.
+    pub const STRAYS: u32 = 1;
+    /// How many there are.
+    pub const COUNT: u32 = 2;
+}
 
 /// Values of [`Socket::kind`].
 pub mod socket {

@@ -10,6 +10,8 @@ use shared::{Cgroup, Endpoint, LabelState, Listener, Origin, PatternState, Setti
 #[btf_map]
 pub(crate) static SETTINGS: Array<Settings, 1> = Array::new();
 #[btf_map]
+pub(crate) static STANDING: Array<u64, { shared::standing::COUNT as usize }> = Array::new();
+#[btf_map]
 pub(crate) static HEARTBEAT: Array<u64, 1> = Array::new();
 #[btf_map]
 pub(crate) static CGROUPS: HashMap<u64, Cgroup, { shared::CGROUPS_MAX as usize }> = HashMap::new();
@@ -43,6 +45,31 @@ pub(crate) static EVENTS: RingBuf<(), { shared::EVENTS_BYTES as usize }> = RingB
 /// The node's settings; none until userspace has written them would read as zeros: closed, everything captured.
 pub(crate) fn settings() -> Option<Settings> {
     SETTINGS.get(0).copied()
+}
+
+/// In which generation labels are. (An array's element is always there; the verifier does not know.)
+#[inline(always)]
+pub(crate) fn generation() -> Option<u32> {
+    // SAFETY: a word in a map's value.
+    STANDING.get_ptr_mut(shared::standing::GENERATION).map(|held| unsafe { ptr::read_volatile(held) } as u32)
+}
+
+/// Whether a socket of an unlabelled cgroup may be somebody's.
+#[inline(always)]
+pub(crate) fn strays() -> bool {
+    // SAFETY: as above.
+    STANDING.get_ptr_mut(shared::standing::STRAYS).is_none_or(|held| unsafe { ptr::read_volatile(held) } != 0)
+}
+
+/// From here on one is.
+#[inline(always)]
+pub(crate) fn stray() {
+    if !strays()
+        && let Some(held) = STANDING.get_ptr_mut(shared::standing::STRAYS)
+    {
+        // SAFETY: as above.
+        unsafe { ptr::write_volatile(held, 1) };
+    }
 }
 
 /// A socket's storage, or null. `sk` is one that a context gave, not null.

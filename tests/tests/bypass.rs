@@ -24,7 +24,7 @@ const fn row(way: &'static str, stopped_by: &'static str, counter: &'static str)
     Row { way, stopped_by, counter, seen_as: "port PORT", begins_outside: false }
 }
 
-const TABLE: [Row; 32] = [
+const TABLE: [Row; 33] = [
     row("tcp4", "connect4", "redirected"),
     row("tcp6", "connect6", "redirected"),
     row("tcp_mapped", "connect6", "redirected"),
@@ -56,10 +56,13 @@ const TABLE: [Row; 32] = [
     Row { seen_as: BY_SEGMENTS, ..row("segments_after", "egress", "egress") },
     Row { seen_as: BY_OPTIONS, ..row("source_route", "egress", "egress") },
     Row { seen_as: BY_OPTIONS, ..row("source_route_after", "egress", "egress") },
-    Row { seen_as: "tcp and (port PORT or net 127.0.0.0/8)", ..row("device_after", "egress", "egress") },
+    Row { seen_as: BY_DEVICE, ..row("device_after", "egress", "egress") },
+    // To the egress guard a socket of an unlabelled cgroup, until it is told otherwise.
+    Row { seen_as: BY_DEVICE, begins_outside: true, ..row("device_after_made_outside", "egress", "egress") },
 ];
 
 const BY_SEGMENTS: &str = "ip6 proto 43";
+const BY_DEVICE: &str = "tcp and (port PORT or net 127.0.0.0/8)";
 const BY_OPTIONS: &str = "tcp and ip[0] & 0xf > 5";
 
 /// The first row's port.

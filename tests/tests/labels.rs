@@ -360,7 +360,7 @@ fn a_workload_with_too_many_cgroups_is_refused_in_those_and_nobody_else_is() -> 
         }
     }
     // The map has room for others.
-    let pinned = Map::HashMap(MapData::from_pin(sluice.pin_dir().join("v2/maps/CGROUPS"))?);
+    let pinned = Map::HashMap(MapData::from_pin(sluice.pin_dir().join("v3/maps/CGROUPS"))?);
     let cgroups: HashMap<_, u64, [u32; 3]> = HashMap::try_from(pinned)?;
     let labelled = cgroups.iter().flatten().filter(|(_, [label, ..])| *label != 0).count();
     ensure!((8_000..=8_192).contains(&labelled), "{labelled} entries");
@@ -374,7 +374,7 @@ fn programs_that_somebody_else_detaches_are_noticed() -> Result<()> {
     let (_netns, server) = database()?;
     let job = Cgroup::new("job")?;
     let sluice = Sluice::start(&setup(&Setup::workload("job", job.name()), &server), &server)?;
-    let link = sluice.pin_dir().join("v2/links/getpeername6");
+    let link = sluice.pin_dir().join("v3/links/getpeername6");
     run(Command::new("bpftool").args(["link", "detach", "pinned"]).arg(&link))?.success()?;
     let noticed = || sluice.log().contains("programs have been detached by somebody else");
     ensure!(eventually(Duration::from_secs(10), noticed), "{}", sluice.log());

@@ -442,7 +442,7 @@ impl Drop for Alone {
 #[test]
 fn a_program_that_allows_no_other_beside_it_is_named() -> Result<()> {
     let mut node = Node::start()?;
-    let alone = Alone::keep(&node.sluice.pin_dir().join("v2/links").join(Alone::KIND))?;
+    let alone = Alone::keep(&node.sluice.pin_dir().join("v3/links").join(Alone::KIND))?;
     ensure!(node.sluice.terminate()?.success());
     node.sluice.detach()?;
     alone.attach("attach")?.success()?;

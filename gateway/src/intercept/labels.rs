@@ -73,7 +73,6 @@ pub(super) fn apply(plan: &Plan, maps: &mut Maps, shares: &mut Shares) -> Result
     sync(&mut maps.allow_udp, &plan.allow_udp)?;
     let running = maps.settings.get(&0, 0)?.0;
     let mut settings = plan.settings;
-    settings.generation = running.generation.wrapping_add(1);
     if !plan.automaton.is_empty() {
         let base = if running.pattern_start > 0 && running.pattern_start < PATTERN_HALF { PATTERN_HALF } else { 0 };
         write_automaton(&plan.automaton, base, maps)?;
@@ -81,6 +80,10 @@ pub(super) fn apply(plan: &Plan, maps: &mut Maps, shares: &mut Shares) -> Result
     }
     let held: HashSet<u32> = maps.uids.keys().collect::<Result<_, _>>()?;
     let fresh = plan.uids.keys().copied().filter(|uid| !held.contains(uid)).collect();
+    if settings.by_uid == 1 {
+        // A user's sockets are in whatever cgroup they were made.
+        maps.strays()?;
+    }
     // By uid is looked up from the first labelled user to the last.
     if settings.by_uid == 0 {
         sync(&mut maps.uids, &plan.uids)?;
@@ -138,7 +141,18 @@ pub(super) fn survey(root: &Root, plan: &Plan, maps: &Maps) -> Result<Survey, La
 
 /// Makes the kernel's table say what the survey says.
 pub(super) fn write(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Result<(), MapError> {
-    let mut changed = false;
+    let written = write_cgroups(survey, maps, fresh);
+    // Whatever became of the rest: what was written is another label.
+    maps.labels_changed()?;
+    written?;
+    let there: HashSet<u64> = survey.found.iter().map(|found| found.cgroup.id).collect();
+    for id in survey.held.keys().filter(|id| !there.contains(id)) {
+        gone(maps.cgroups.remove(id))?;
+    }
+    Ok(())
+}
+
+fn write_cgroups(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Result<(), MapError> {
     let mut stored: HashMap<u32, i64> = HashMap::new();
     for known in survey.held.values() {
         *stored.entry(known.label).or_default() += 1;
@@ -149,10 +163,13 @@ pub(super) fn write(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Resu
         match survey.held.get(&cgroup.id) {
             Some(known) if known.label == *label => {}
             Some(known) => {
+                if *label == NO_LABEL {
+                    // Sockets that were made in it keep theirs.
+                    maps.strays()?;
+                }
                 let known = Known { label: *label, ..*known };
                 // One that is gone meanwhile has been removed.
                 gone(maps.cgroups.insert(cgroup.id, Raw(known), BPF_EXIST))?;
-                changed = true;
                 if own {
                     fresh.cgroups.insert(cgroup.id);
                 }
@@ -180,15 +197,6 @@ pub(super) fn write(survey: &Survey, maps: &mut Maps, fresh: &mut Fresh) -> Resu
                 unlabelled += usize::from(*label == NO_LABEL);
             }
         }
-    }
-    if changed {
-        let Raw(mut settings) = maps.settings.get(&0, 0)?;
-        settings.generation = settings.generation.wrapping_add(1);
-        maps.settings.set(0, Raw(settings), 0)?;
-    }
-    let there: HashSet<u64> = survey.found.iter().map(|found| found.cgroup.id).collect();
-    for id in survey.held.keys().filter(|id| !there.contains(id)) {
-        gone(maps.cgroups.remove(id))?;
     }
     Ok(())
 }

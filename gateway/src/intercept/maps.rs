@@ -7,6 +7,7 @@ use aya::{Ebpf, Pod};
 use gateway_ebpf::{
     CGROUPS_MAX, Cgroup, ENDPOINTS_MAX, EVENTS_BYTES, Endpoint, Event, LABELS_MAX, LISTENERS_MAX, LabelState, Listener,
     ORIGINS_MAX, Origin, PATTERN_STATES, PatternState, Plain, Reason, Settings, Socket, Tuple, URGENT_BYTES, map,
+    standing,
 };
 
 /// A shared type as a key or value of a map.
@@ -32,8 +33,9 @@ const fn shape<K, V>(name: &'static str, kind: MapType, entries: u32) -> Shape {
 }
 
 /// Every pinned map.
-pub(super) const SHAPES: [Shape; 16] = [
+pub(super) const SHAPES: [Shape; 17] = [
     shape::<u32, Settings>(map::SETTINGS, MapType::Array, 1),
+    shape::<u32, u64>(map::STANDING, MapType::Array, standing::COUNT),
     shape::<u32, u64>(map::HEARTBEAT, MapType::Array, 1),
     shape::<u64, Cgroup>(map::CGROUPS, MapType::Hash, CGROUPS_MAX),
     shape::<u32, u32>(map::UIDS, MapType::Hash, LABELS_MAX),
@@ -56,6 +58,7 @@ pub(super) type Origins = HashMap<MapData, Raw<Tuple>, Raw<Origin>>;
 /// The maps that userspace reads or writes.
 pub(super) struct Maps {
     pub(super) settings: Array<MapData, Raw<Settings>>,
+    pub(super) standing: Array<MapData, u64>,
     pub(super) cgroups: HashMap<MapData, u64, Raw<Cgroup>>,
     pub(super) uids: HashMap<MapData, u32, u32>,
     pub(super) patterns: Array<MapData, Raw<PatternState>>,
@@ -80,6 +83,7 @@ impl Maps {
         }
         Ok(Maps {
             settings: one(ebpf, map::SETTINGS)?,
+            standing: one(ebpf, map::STANDING)?,
             cgroups: one(ebpf, map::CGROUPS)?,
             uids: one(ebpf, map::UIDS)?,
             patterns: one(ebpf, map::PATTERNS)?,
@@ -100,6 +104,17 @@ impl Maps {
     pub(super) fn counted(&self, reason: Reason) -> u64 {
         let values = self.counters.get(&(reason as u32), 0);
         values.map_or(0, |values| values.iter().fold(0, |sum, value| sum.wrapping_add(*value)))
+    }
+
+    /// Labels are others from here on: the programs look up anew what they remember.
+    pub(super) fn labels_changed(&mut self) -> Result<(), MapError> {
+        let generation = self.standing.get(&standing::GENERATION, 0)?;
+        self.standing.set(standing::GENERATION, generation.wrapping_add(1) & u64::from(u32::MAX), 0)
+    }
+
+    /// A socket of an unlabelled cgroup may be somebody's from here on.
+    pub(super) fn strays(&mut self) -> Result<(), MapError> {
+        self.standing.set(standing::STRAYS, 1, 0)
     }
 
     /// What becomes readable when there are events.

@@ -72,7 +72,7 @@ pub(super) struct Plan {
     pub(super) automaton: Automaton,
     pub(super) uids: BTreeMap<u32, u32>,
     pub(super) allow_udp: BTreeMap<Raw<Endpoint>, u32>,
-    /// Without the automaton's start and the generation.
+    /// Without the automaton's start.
     pub(super) settings: Settings,
     /// How many network namespaces each workload may have listeners in.
     pub(super) namespaces_max: usize,
@@ -110,7 +110,6 @@ impl Plan {
             long_patterns: u32::from(automaton.long),
             // Shares, so that no workload can take another's part of the table.
             connections_max: share.min(CONNECTIONS_MAX),
-            generation: 0,
         };
         let namespaces = LISTENERS_MAX as usize / labels.len().max(1);
         let namespaces_max = namespaces.clamp(1, NAMESPACES_MAX);

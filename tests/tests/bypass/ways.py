@@ -213,6 +213,16 @@ def device_after():
     say(s)
 
 
+def device_after_made_outside():
+    s = tcp()
+    move()
+    device, address = source()
+    s.bind((address, 0))
+    s.connect((V4, PORT))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
+    say(s)
+
+
 def udp4():
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"out", (V4, PORT))
 
