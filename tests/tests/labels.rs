@@ -381,5 +381,10 @@ fn programs_that_somebody_else_detaches_are_noticed() -> Result<()> {
     let shown =
         || sluice.cli(&["status"]).is_ok_and(|said| !said.status.success() && said.stdout.contains("getpeername6"));
     ensure!(eventually(Duration::from_secs(5), shown), "{:?}", sluice.cli(&["status"])?);
+    // A tracepoint's program goes with its pin.
+    fs::remove_file(sluice.pin_dir().join("v3/links/cgroup_mkdir"))?;
+    let shown =
+        || sluice.cli(&["status"]).is_ok_and(|said| !said.status.success() && said.stdout.contains("cgroup_mkdir"));
+    ensure!(eventually(Duration::from_secs(10), shown), "{:?}", sluice.cli(&["status"])?);
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 const BPF_OBJ_GET: libc::c_long = 7;
+const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
 const BPF_PROG_QUERY: libc::c_long = 16;
 const BPF_LINK_UPDATE: libc::c_long = 29;
 const BPF_LINK_DETACH: libc::c_long = 34;
@@ -19,6 +20,13 @@ struct ObjGet {
     pathname: u64,
     bpf_fd: u32,
     file_flags: u32,
+}
+
+#[repr(C)]
+struct GetById {
+    id: u32,
+    next_id: u32,
+    open_flags: u32,
 }
 
 #[repr(C)]
@@ -80,6 +88,22 @@ pub(super) fn detach_link(link: &impl AsFd) -> io::Result<()> {
     let mut attributes = LinkDetach { link_fd: number(link) };
     // SAFETY: a number only.
     unsafe { bpf(BPF_LINK_DETACH, &mut attributes) }.map(drop)
+}
+
+/// Whether a program is in the kernel. One that nothing holds is not.
+pub(super) fn is_loaded(program: u32) -> io::Result<bool> {
+    let mut attributes = GetById { id: program, next_id: 0, open_flags: 0 };
+    // SAFETY: numbers only.
+    match unsafe { bpf(BPF_PROG_GET_FD_BY_ID, &mut attributes) } {
+        Ok(fd) => {
+            let fd = i32::try_from(fd).map_err(|_| io::Error::other("not a file descriptor"))?;
+            // SAFETY: the kernel has just given it to us, and to nobody else.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            Ok(true)
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Ids of the programs of one attach type at a cgroup.

@@ -190,7 +190,8 @@ pub(super) fn missing(attached: &[Attached], root: &cgroups::Root) -> Vec<&'stat
     let Ok(cgroup) = root.open() else { return Vec::new() };
     let gone = attached.iter().filter(|program| match program.hook {
         Hook::Cgroup(kind) => bpf::attached(&cgroup, kind).is_ok_and(|ids| !ids.contains(&program.id)),
-        Hook::Tracepoint(_) => false,
+        // Its link is held by its pin alone, and itself by its link: who removes the pin has removed it.
+        Hook::Tracepoint(_) => bpf::is_loaded(program.id).is_ok_and(|loaded| !loaded),
     });
     gone.map(|program| program.name).collect()
 }
