@@ -1,6 +1,7 @@
 //! The daemon comes and goes; the guard stays until somebody detaches it.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use harness::{
     Auth, Cgroup, Finished, Netns, Place, Postgres, PostgresOptions, Process, Setup, Sluice, Sniffer, cgroup_root,
     eventually, run, unique,
 };
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const POLICY: &str = "@id(\"all\") permit (principal, action, resource);";
 
@@ -455,4 +458,27 @@ fn a_program_that_allows_no_other_beside_it_is_named() -> Result<()> {
     drop(alone);
     node.sluice.run()?;
     node.serves(&node.job)
+}
+
+#[test]
+fn a_daemon_that_crashes_leaves_no_memory_behind() -> Result<()> {
+    let job = Cgroup::new("job")?;
+    // Inherited by what this process starts.
+    let own = format!("--pid={}", std::process::id());
+    run(Command::new("prlimit").args([own.as_str(), "--core=unlimited:unlimited"]))?.success()?;
+    // Others leave theirs.
+    let folder = tempfile::tempdir()?;
+    let mut other = Command::new("sleep").arg("60").current_dir(folder.path()).spawn()?;
+    kill(Pid::from_raw(i32::try_from(other.id())?), Signal::SIGABRT)?;
+    ensure!(other.wait()?.core_dumped(), "no process leaves a core here, so this would show nothing");
+    let body = format!(
+        "{}\n[resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n",
+        Setup::workload("job", job.name())
+    );
+    let policies = vec![("policy.cedar".to_owned(), POLICY.to_owned())];
+    let mut sluice = Sluice::start(&Setup { body, policies, ..Setup::default() }, None)?;
+    kill(Pid::from_raw(i32::try_from(sluice.pid()?)?), Signal::SIGABRT)?;
+    let ended = sluice.ended(Duration::from_secs(10))?;
+    ensure!(ended.signal() == Some(Signal::SIGABRT as i32) && !ended.core_dumped(), "{ended}");
+    Ok(())
 }

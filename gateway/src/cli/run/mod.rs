@@ -25,6 +25,8 @@ pub(super) struct Arguments {}
 
 pub(super) fn run(config: &Path, _arguments: Arguments) -> Result<ExitCode> {
     log()?;
+    // Passwords and keys are in this process's memory: no core of it is written, and none but root looks into it.
+    nix::sys::prctl::set_dumpable(false).context("the process's memory cannot be kept from others")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(daemon::run(config))?;
     Ok(ExitCode::SUCCESS)
