@@ -230,7 +230,8 @@ const SUBORDINATE: &str = "import ctypes, os, socket, sys\n\
         assert libc.unshare(0x10000000) == 0, ctypes.get_errno()\n    \
         os.write(made[1], b'x')\n    os.read(mapped[0], 1)\n    os.setresuid(1, 1, 1)\n    \
         s = socket.socket()\n    s.settimeout(5)\n    \
-        try:\n        s.connect((host, port))\n        print(s.recv(1))\n    \
+        try:\n        s.connect((host, port))\n        print(s.recv(1), flush=True)\n        \
+        if len(sys.argv) > 4:\n            s.settimeout(60)\n            print(s.recv(1))\n    \
         except OSError as error:\n        print(error)\n    \
         sys.stdout.flush()\n    os._exit(0)\n\
     os.read(made[0], 1)\n\
@@ -238,19 +239,38 @@ const SUBORDINATE: &str = "import ctypes, os, socket, sys\n\
     os.write(mapped[1], b'x')\n\
     os.wait()\n";
 
+/// A user's workload, of whom nothing is let out.
+fn user(name: &str) -> Setup {
+    let workload = format!(
+        "[workloads.user]\nmatch = {{ user = \"{name}\" }}\n\
+         [resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n"
+    );
+    let forbid = "@id(\"none\") forbid (principal, action, resource);";
+    Setup { body: workload, policies: vec![("p.cedar".to_owned(), forbid.to_owned())], ..Setup::default() }
+}
+
+#[test]
+fn what_a_users_subordinate_uid_has_open_ends_when_the_user_gets_a_label() -> Result<()> {
+    let far = Netns::new("far")?;
+    let _keeper = keeper(&far, 7711, 1)?;
+    let nobody = nix::unistd::User::from_name("nobody")?.context("no nobody")?.uid.to_string();
+    let log = tempfile::NamedTempFile::new()?;
+    let mut python = Place::here().command("/usr/bin/python3");
+    python.args(["-c", SUBORDINATE, &nobody, &far.v4()?.to_string(), "7711", "stay"]);
+    let mut open = Process::start(&mut python, log.path())?;
+    let said = || fs::read_to_string(log.path()).unwrap_or_default();
+    open.ready("a connection", Duration::from_secs(10), || said().contains("b'k'"))?;
+    let sluice = Sluice::start(&user("nobody"), None)?;
+    ensure!(eventually(Duration::from_secs(5), || said().contains("abort")), "{}", said());
+    ensure!(counted(&sluice, "/intercept/destroyed")? == 1);
+    Ok(())
+}
+
 #[test]
 fn a_users_subordinate_uids_are_the_users() -> Result<()> {
     let far = Netns::new("far")?;
     let _keeper = keeper(&far, 7710, 1)?;
-    let workload = "[workloads.backup]\nmatch = { user = \"nobody\" }\n\
-                    [resources.other]\nprotocol = \"postgres\"\naddress = \"192.0.2.1:5432\"\n";
-    let forbid = "@id(\"none\") forbid (principal, action, resource);";
-    let setup = Setup {
-        body: workload.to_owned(),
-        policies: vec![("p.cedar".to_owned(), forbid.to_owned())],
-        ..Setup::default()
-    };
-    let sluice = Sluice::start(&setup, None)?;
+    let sluice = Sluice::start(&user("nobody"), None)?;
     let (nobody, other) = (nix::unistd::User::from_name("nobody")?.context("no nobody")?.uid.to_string(), "1");
     let host = far.v4()?.to_string();
     // As any other user it leads to the other host.

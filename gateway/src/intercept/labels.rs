@@ -57,7 +57,8 @@ pub(super) struct Survey {
 pub(super) struct Fresh {
     /// The topmost of each.
     cgroups: HashSet<u64>,
-    pub(super) uids: HashSet<u32>,
+    /// Users, and which labels they have.
+    pub(super) uids: HashMap<u32, u32>,
 }
 
 /// Tells the kernel side everything but which cgroups are whose: labels, settings, patterns, users, allowed datagrams.
@@ -79,7 +80,7 @@ pub(super) fn apply(plan: &Plan, maps: &mut Maps, shares: &mut Shares) -> Result
         settings.pattern_start = base + 1;
     }
     let held: HashSet<u32> = maps.uids.keys().collect::<Result<_, _>>()?;
-    let fresh = plan.uids.keys().copied().filter(|uid| !held.contains(uid)).collect();
+    let fresh = plan.uids.iter().map(|(uid, label)| (*uid, *label)).filter(|(uid, _)| !held.contains(uid)).collect();
     if settings.by_uid == 1 {
         // A user's sockets are in whatever cgroup they were made.
         maps.strays()?;
@@ -227,7 +228,11 @@ impl Survey {
     /// # Errors
     /// A cgroup cannot be read.
     pub(super) fn doomed(&self, fresh: &Fresh) -> Result<Doomed, CgroupError> {
-        let mut doomed = Doomed { uids: fresh.uids.clone(), ..Doomed::default() };
+        let mut doomed = Doomed { uids: fresh.uids.keys().copied().collect(), ..Doomed::default() };
+        // In a user namespace of theirs users have other uids.
+        let users: HashSet<u32> = fresh.uids.values().copied().collect();
+        let held = self.processes.iter().filter(|(_, label)| users.contains(label));
+        doomed.inodes.extend(held.flat_map(|(pid, _)| diag::held_by(*pid)));
         for found in &self.found {
             if found.label != NO_LABEL && found.top.is_some_and(|top| fresh.cgroups.contains(&top)) {
                 doomed.cgroups.insert(found.cgroup.id);
