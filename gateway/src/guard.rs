@@ -300,6 +300,17 @@ impl Guard {
         Prepared { text: Arc::clone(&prepared.text), analysis, catalog, settings, recorded }
     }
 
+    /// Whether a statement does by this catalog what was decided on.
+    pub fn is_still(&mut self, prepared: &Prepared, catalog: &Arc<Catalog>) -> bool {
+        // Of what is unknown anything was expected.
+        let unknown = prepared.analysis.effects.iter().any(|effect| effect.action == Action::SqlUnknown);
+        if unknown || Arc::ptr_eq(&prepared.catalog, catalog) {
+            return true;
+        }
+        let now = self.core.borrow_mut().analyzer.analyze(prepared.text.as_bytes(), catalog, &prepared.settings);
+        now.effects == prepared.analysis.effects && now.outputs == prepared.analysis.outputs
+    }
+
     /// Something that is not a statement and is executed like one, on a database that is known.
     pub fn opaque(&self, action: Action, object: Object, text: &str, catalog: &Arc<Catalog>) -> Prepared {
         let effect = Effect { action, object, tags: Tags::default(), facts: Facts::default() };

@@ -135,6 +135,54 @@ fn told_by(script: Script, flood: Option<Vec<u8>>, options: &Options) -> Result<
     Ok(said.error)
 }
 
+/// A server on loopback that lets everybody in, and then takes nothing more.
+fn deaf() -> Result<(SocketAddr, JoinHandle<Result<TcpStream>>)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept()?;
+        ensure!(stream.read(&mut [0; 1024])? > 0, "closed");
+        let parameter = |text: &str| message(b'S', text.as_bytes());
+        let said = [
+            authentication(0, b""),
+            parameter("standard_conforming_strings\0on\0"),
+            parameter("client_encoding\0UTF8\0"),
+            message(b'Z', b"I"),
+            // The client leaves without having read this: its end reaches the gateway at once, before all that it sent.
+            message(b'N', b"SNOTICE\0C00000\0Mhello\0\0"),
+        ];
+        stream.write_all(&said.concat())?;
+        Ok(stream)
+    });
+    Ok((address, thread))
+}
+
+#[test]
+fn a_server_that_takes_nothing_more_keeps_no_session_whose_client_is_gone() -> Result<()> {
+    let (address, server) = deaf()?;
+    let options = Options { credentials: false, ..Options::default() };
+    let door = Door::to(address, "{ mode = \"disable\" }", (ROLE, PASSWORD), &options)?;
+    let mut client = Raw::connect(door.port())?;
+    client.write_all(&startup(0x0003_0000, &[("user", "somebody"), ("database", "appdb")]))?;
+    ensure!(client.until_ready()?.ready, "not let in");
+    let _deaf = server.join().map_err(|_| anyhow::anyhow!("the server panicked"))??;
+    let Raw::Plain(stream) = &mut client else { anyhow::bail!("TLS") };
+    stream.set_write_timeout(Some(Duration::from_secs(2)))?;
+    // Until neither the gateway nor the kernel takes any more.
+    let flushes = message(b'H', b"").repeat(64 * 1024);
+    while stream.write_all(&flushes).is_ok() {}
+    ensure!(!contains(&door.recorded()?, "the session ended"), "with a client that is there it waits");
+    drop(client);
+    ensure!(eventually(Duration::from_secs(120), || door
+        .recorded()
+        .is_ok_and(|all| contains(&all, "the client is gone"))));
+    Ok(())
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
 #[test]
 fn what_a_server_may_not_say_during_a_login_ends_it_with_an_error() -> Result<()> {
     let ok = || authentication(0, b"");

@@ -252,6 +252,112 @@ fn a_message_with_more_than_it_may_hold_shifts_no_answer() -> Result<()> {
     Ok(())
 }
 
+/// Sends statements, each of its own, and waits for their answers.
+fn say(raw: &mut Raw, statements: &[&str]) -> Result<String> {
+    raw.send(&statements.iter().map(|text| query(text)).collect::<Vec<_>>())?;
+    raw.ready(statements.len())
+}
+
+#[test]
+fn a_statement_that_waited_while_a_name_was_given_away_shows_nothing() -> Result<()> {
+    let policy = format!("{POLICY}\n@id(\"alters\") permit (principal, action == Action::\"sql.alter\", resource);");
+    let fixture = Fixture::new("waited", &policy, SENSITIVE)?;
+    fixture.admin(&format!("alter table users owner to {}", fixture.server.role()))?;
+    let statements = [
+        vec![query("select id from users")],
+        vec![parse("", "select id from users"), run_statement(""), sync()],
+        vec![query("select 'x' || id from users")],
+    ];
+    for frames in statements {
+        let (mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?);
+        say(&mut raw, &["select id from users"])?;
+        say(&mut other, &["begin", "lock table users in access exclusive mode"])?;
+        raw.send(&frames)?;
+        let waits = "select count(*) from pg_locks where not granted and relation = 'users'::regclass";
+        assert!(harness::eventually(Duration::from_secs(20), || fixture.admin(waits).is_ok_and(|n| n.trim() == "1")));
+        let changed =
+            say(&mut other, &["alter table users rename id to was", "alter table users rename ssn to id", "commit"])?;
+        assert!(changed.contains("COMMIT"), "{changed}");
+        let said = said(&mut raw, 1);
+        assert!(!said.contains(SSN) && said.contains("57014") | said.contains("withheld"), "{said}");
+        say(&mut other, &["alter table users rename id to ssn", "alter table users rename was to id"])?;
+    }
+    // One that waited for something else is what it was.
+    let (mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?);
+    say(&mut other, &["begin", "alter table users add column note text"])?;
+    raw.send(&[query("select id, ssn from users where id = 1")])?;
+    std::thread::sleep(Duration::from_millis(1500));
+    say(&mut other, &["commit"])?;
+    let said = said(&mut raw, 1);
+    assert!(said.contains("*******6789") && said.contains("SELECT 1"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_cursor_that_a_function_opened_shows_nothing() -> Result<()> {
+    let policy = format!("{POLICY}\n@id(\"runs\") permit (principal, action == Action::\"sql.execute\", resource);");
+    let fixture = Fixture::new("functions", &policy, SENSITIVE)?;
+    fixture.admin(
+        "create function opens() returns refcursor language plpgsql as \
+         $$ declare c refcursor := 'c'; begin open c for select ssn from users; return c; end $$",
+    )?;
+    let mut raw = Raw::connect(&fixture)?;
+    let said = say(&mut raw, &["begin", "select opens()", "fetch all from c", "commit"])?;
+    assert!(!said.contains(SSN) && said.contains("FETCH 3"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_parameter_s_type_runs_no_code_that_policy_does_not_permit() -> Result<()> {
+    let fixture = with_table("types")?;
+    fixture.admin(
+        "create function notes(text) returns boolean language plpgsql security definer as \
+         $$ begin insert into n values (1); return true; end $$;
+         create domain noted as text check (notes(value)); create type mood as enum ('fine')",
+    )?;
+    let of =
+        |name: &str| -> Result<u32> { Ok(fixture.admin(&format!("select '{name}'::regtype::oid"))?.trim().parse()?) };
+    let typed = |oid: u32| {
+        let types = [&1u16.to_be_bytes()[..], &oid.to_be_bytes()].concat();
+        frame(b'P', &[&b"\0select $1 is null\0"[..], &types].concat())
+    };
+    let bind = frame(b'B', b"\0\0\0\0\0\x01\0\0\0\x04fine\0\0");
+    let run = |oid: u32| -> Result<String> {
+        let mut raw = Raw::connect(&fixture)?;
+        raw.send(&[typed(oid), bind.clone(), execute(""), sync()])?;
+        raw.ready(1)
+    };
+    let refused = run(of("noted")?)?;
+    assert!(refused.contains("sql.unknown"), "{refused}");
+    assert_eq!(fixture.admin("select count(*) from n")?.trim(), "0");
+    for harmless in [of("mood")?, 25] {
+        let said = run(harmless)?;
+        assert!(said.contains("SELECT 1"), "{harmless}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_text_in_another_encoding_is_not_read_as_utf_8() -> Result<()> {
+    let sensitive = "tags = [\"prod\"]\n[resources.orders.sensitive]\n'public.\"Ã©\".x' = [\"pii\"]\n";
+    let fixture = Fixture::new("encodings", POLICY, sensitive)?;
+    fixture.admin(&format!(
+        "create table \"é\" (x text); create table \"Ã©\" (x text); insert into \"Ã©\" values ('123-45-6789');
+         grant all on \"é\", \"Ã©\" to {}",
+        fixture.server.role()
+    ))?;
+    let mut raw = Raw::with(&fixture, &[("client_encoding", "LATIN1")])?;
+    // The bytes of é in UTF-8 are those of Ã© in LATIN1.
+    raw.send(&[query("select x from \"é\""), query("select 41 + 1")])?;
+    let said = raw.ready(2)?;
+    assert!(!said.contains(SSN) && said.contains("sql.unknown") && said.contains("42"), "{said}");
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[query("select x from \"é\""), query("select x from \"Ã©\"")])?;
+    let said = raw.ready(2)?;
+    assert!(said.contains("SELECT 0") && said.contains("*******6789"), "{said}");
+    Ok(())
+}
+
 #[test]
 fn a_long_statement_is_kept_once_however_often_it_is_bound() -> Result<()> {
     let resident = || -> Result<usize> {

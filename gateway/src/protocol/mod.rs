@@ -6,7 +6,9 @@ pub(crate) mod stream;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
@@ -22,6 +24,12 @@ use postgres::scram::{KeyCache, ScramError};
 
 /// Bytes that are copied at once for a destination that is no resource.
 const COPY: usize = 64 * 1024;
+
+/// After how long a silence a client's kernel is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// How often it is asked again.
+const KEEPALIVE_AGAIN: Duration = Duration::from_secs(10);
 
 /// What the sessions of this daemon share, whatever they speak. A clone is the same services.
 #[derive(Clone, Debug)]
@@ -133,6 +141,9 @@ impl Services {
 /// Serves one connection to a resource until it ends. Runs on a current-thread runtime; says in the log what went
 /// wrong, and closes the session's guard.
 pub async fn serve(client: TcpStream, mut session: Session, services: &Services) {
+    // One that is gone with all that it could still send may not have been able to say so.
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_AGAIN);
+    let _ = SockRef::from(&client).set_tcp_keepalive(&keepalive);
     match session.resource.clone() {
         Some(resource) => detect::serve(client, session, resource, services).await,
         None => {

@@ -1,10 +1,10 @@
 //! A peer's connection, with or without TLS: what protocols read from and write to.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
@@ -18,6 +18,24 @@ pub(crate) enum Stream {
     /// A peer in the same process.
     #[cfg(any(test, feature = "fuzzing"))]
     Memory(tokio::io::DuplexStream),
+}
+
+impl Stream {
+    /// Whether the peer has closed its end, however much of what it sent is still to be read.
+    pub(crate) fn is_left(&self) -> bool {
+        let tcp = match self {
+            Stream::Plain(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
+            #[cfg(any(test, feature = "fuzzing"))]
+            Stream::Memory(_) => return false,
+        };
+        let ready = pin!(tcp.ready(Interest::READABLE));
+        match ready.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
+        }
+    }
 }
 
 impl AsyncRead for Stream {

@@ -97,10 +97,16 @@ pub(crate) struct Raw(pub(crate) std::net::TcpStream);
 
 impl Raw {
     pub(crate) fn connect(fixture: &Fixture) -> Result<Self> {
+        Self::with(fixture, &[])
+    }
+
+    /// With further parameters in the startup message.
+    pub(crate) fn with(fixture: &Fixture, parameters: &[(&str, &str)]) -> Result<Self> {
         let stream = std::net::TcpStream::connect(("127.0.0.1", fixture.door.port()))?;
         stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
         let mut raw = Self(stream);
-        let body = format!("\0\x03\0\0user\0x\0database\0{}\0\0", fixture.server.database());
+        let more: String = parameters.iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();
+        let body = format!("\0\x03\0\0user\0x\0database\0{}\0{more}\0", fixture.server.database());
         raw.send(&[frame(b'_', body.as_bytes()).split_off(1)])?;
         raw.ready(1)?;
         Ok(raw)

@@ -39,6 +39,8 @@ pub(crate) struct Established {
     pub(crate) role: Name,
     /// The database.
     pub(crate) database: Name,
+    /// Whether the client's encoding is UTF-8.
+    pub(crate) utf8: bool,
     /// Keeps the workload's cancel key valid; drop it when the session ends.
     pub(crate) cancel: Registration,
 }

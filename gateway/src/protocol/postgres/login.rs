@@ -229,6 +229,7 @@ impl Ready {
             session.guard.finished(command, Outcome::default());
         }
         let role = resource.credentials.as_ref().map_or(startup.user.as_str(), |own| own.username.as_str());
+        let utf8 = greeting.parameters.get("client_encoding").is_some_and(|encoding| settings::is_utf8(encoding));
         Ok(Established {
             client,
             server: upstream.wire,
@@ -236,6 +237,7 @@ impl Ready {
             kind,
             role: role.into(),
             database: startup.database.as_str().into(),
+            utf8,
             cancel,
         })
     }

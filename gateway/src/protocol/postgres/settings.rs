@@ -94,6 +94,11 @@ pub(super) fn reads_as_parsed(name: &str, value: &str) -> bool {
     }
 }
 
+/// Whether texts in this encoding are what the gateway's parser takes them for, whatever characters are in them.
+pub(super) fn is_utf8(encoding: &str) -> bool {
+    encoding.eq_ignore_ascii_case("UTF8")
+}
+
 /// For an encoding in which a byte of a character can look like a quote or a backslash.
 pub(super) fn unsafe_encoding(value: &str) -> Fatal {
     Fatal::new(

@@ -3,8 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::{Cast, Catalog, Function, Operator, Relation, Type};
+use super::{Cast, Catalog, Function, Operator, Relation, Type, TypeKind};
 use crate::access::Name;
+
+/// The first OID of what somebody made (`FirstNormalObjectId`).
+const FIRST_MADE: u32 = 16_384;
+
+/// How deep types within types are followed.
+const MAX_NESTING: usize = 16;
 
 /// Where a catalog's things are, by name and OID. Made once, when it is first asked for: a catalog that has been looked
 /// at is not changed any more.
@@ -112,6 +118,41 @@ impl Catalog {
         self.operators.get(*self.places().operators_by_oid.get(&oid)?)
     }
 
+    /// Whether the server runs code of somebody's when it reads a value of this type, or makes one of another type of it.
+    pub fn runs_code(&self, of: u32) -> bool {
+        self.type_runs_code(of, MAX_NESTING)
+    }
+
+    fn type_runs_code(&self, of: u32, deeper: usize) -> bool {
+        if of < FIRST_MADE {
+            return false;
+        }
+        let Some(deeper) = deeper.checked_sub(1) else { return true };
+        if self.casts.iter().any(|cast| cast.source == of && cast.function != 0) {
+            return true;
+        }
+        let Some(known) = self.types.get(&of) else {
+            // A table's rows, or an array of what is known.
+            let relation = self.relations.values().find(|relation| relation.row_type == of);
+            let elements = self.types.values().find(|known| known.array == of);
+            return match (relation, elements) {
+                (Some(relation), _) => relation.columns.iter().any(|c| self.type_runs_code(c.type_oid, deeper)),
+                (None, Some(known)) => self.type_runs_code(known.oid, deeper),
+                (None, None) => true,
+            };
+        };
+        match known.kind {
+            TypeKind::Enum => false,
+            TypeKind::Domain => !known.checks.is_empty() || self.type_runs_code(known.base, deeper),
+            TypeKind::Composite => match self.relations.get(&known.relation) {
+                Some(relation) => relation.columns.iter().any(|c| self.type_runs_code(c.type_oid, deeper)),
+                None => true,
+            },
+            TypeKind::Base if known.element != 0 => self.type_runs_code(known.element, deeper),
+            TypeKind::Base | TypeKind::Range | TypeKind::Other => true,
+        }
+    }
+
     /// The cast between two types, where somebody made one.
     pub fn cast(&self, source: u32, target: u32) -> Option<&Cast> {
         self.casts.get(*self.places().casts.get(&(source, target))?)
@@ -151,6 +192,22 @@ mod tests {
         assert_eq!(catalog.cast(25, 23).map(|cast| cast.function), Some(10));
         assert!(catalog.cast(23, 25).is_none());
         assert_eq!(catalog.type_named("a", "d").map(|t| t.oid), Some(30));
+        let known = |oid, kind, base, checks: &[&str]| {
+            let checks = checks.iter().map(|check| Arc::from(*check)).collect();
+            (oid, Type { oid, kind, base, checks, array: oid + 100, ..Type::default() })
+        };
+        catalog.types.extend([
+            known(20_000, TypeKind::Enum, 0, &[]),
+            known(20_001, TypeKind::Domain, 25, &[]),
+            known(20_002, TypeKind::Domain, 20_001, &["f(VALUE)"]),
+            known(20_003, TypeKind::Domain, 20_002, &[]),
+            known(20_004, TypeKind::Base, 0, &[]),
+        ]);
+        let running: Vec<u32> = [25, 20_000, 20_001, 20_002, 20_003, 20_004, 20_100, 20_102, 20_005]
+            .into_iter()
+            .filter(|of| catalog.runs_code(*of))
+            .collect();
+        assert_eq!(running, [20_002, 20_003, 20_004, 20_102, 20_005]);
         catalog.functions.clear();
         catalog.index = Index::default();
         catalog.finish();

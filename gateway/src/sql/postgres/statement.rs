@@ -81,7 +81,9 @@ impl Lowering {
                     transaction.kind(),
                     TransactionStmtKind::TransStmtRollback | TransactionStmtKind::TransStmtRollbackTo
                 );
-                let changes = Changes { undoes, transaction: true, ..Changes::default() };
+                // What another transaction changed is so from now on.
+                let catalog = transaction.kind() == TransactionStmtKind::TransStmtCommitPrepared;
+                let changes = Changes { undoes, transaction: true, catalog, ..Changes::default() };
                 Statement::Act(Act { changes, ..act(Action::SqlSession, Target::Resource) })
             }
             NodeEnum::VariableShowStmt(_) => {

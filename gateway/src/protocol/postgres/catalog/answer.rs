@@ -41,6 +41,9 @@ pub(in crate::protocol::postgres) fn ask<S: AsRef<str>>(name: &str, questions: &
     frame(out, b'S', |_| {});
 }
 
+/// What a message and each of its values take beside their bytes: a server may send many that hold nothing.
+const OVERHEAD: usize = 64;
+
 /// The largest answer to one [`ask`], in bytes.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
 
@@ -102,7 +105,10 @@ pub(in crate::protocol::postgres) enum AskError {
 impl Answering {
     /// Takes a whole message.
     pub(in crate::protocol::postgres) fn take(&mut self, tag: u8, body: &[u8]) -> Result<Taken, AskError> {
-        self.size = self.size.saturating_add(body.len());
+        let values = body.first_chunk().map_or(0, |count| usize::from(u16::from_be_bytes(*count)));
+        let values = if tag == b'D' { values } else { 0 };
+        let overhead = OVERHEAD.saturating_mul(values.saturating_add(1));
+        self.size = self.size.saturating_add(body.len()).saturating_add(overhead);
         if self.size > MAX_ANSWER {
             return Err(AskError::TooLarge);
         }
@@ -185,6 +191,10 @@ mod tests {
         assert!(answered.damaged);
         assert_eq!(answered.value().as_deref(), Some("a"));
         assert_eq!(answered.next(), [vec![Some("b".to_owned())]]);
+        let mut growing = Answering::default();
+        let empty = [&[0xff, 0xff][..], &[0xff; 4 * 0xffff]].concat();
+        let taken = (0..MAX_ANSWER / (0xffff * OVERHEAD) + 1).try_for_each(|_| growing.take(b'D', &empty).map(drop));
+        assert!(matches!(taken, Err(AskError::TooLarge)), "values that are NULL take room too");
         let mut failing = Answering::default();
         failing.take(b'E', b"SERROR\0C42P01\0Mno\0\0").unwrap();
         assert_eq!(failing.end().unwrap_err().to_string(), "SQLSTATE 42P01");

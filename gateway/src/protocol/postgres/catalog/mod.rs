@@ -29,7 +29,7 @@ use crate::sql::Catalog;
 pub(super) use answer::{Answered, Answering, AskError, Taken, ask};
 pub(super) use questions::TEMPORARY;
 pub(super) use read::{Asks, SessionLook};
-pub(super) use slot::Known;
+pub(super) use slot::{Known, MAX_AGE, Renaming};
 use slot::{Memory, Slot};
 
 /// How many databases are remembered. Workloads choose their names, so they have to be bounded.

@@ -18,7 +18,7 @@ use crate::config::Resource;
 use crate::sql::{Catalog, inherit_tags};
 
 /// How old a catalog may be: others change databases too.
-pub(super) const MAX_AGE: Duration = Duration::from_secs(1);
+pub(in crate::protocol::postgres) const MAX_AGE: Duration = Duration::from_secs(1);
 
 /// How long a session waits for the gateway's own connection before it asks on its own.
 const WAIT: Duration = Duration::from_secs(10);
@@ -130,6 +130,18 @@ struct Checked {
     epoch: u64,
 }
 
+/// A session that changes what names of sensitive objects mean; dropped when that is over, whichever way.
+#[derive(Debug)]
+pub(in crate::protocol::postgres) struct Renaming(Arc<(AtomicUsize, AtomicU64)>);
+
+impl Drop for Renaming {
+    fn drop(&mut self) {
+        // In this order: at every moment one of the two tells of it.
+        self.0.1.fetch_add(1, Ordering::AcqRel);
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// How the last turn of the gateway's own connection went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -153,6 +165,8 @@ pub(in crate::protocol::postgres) struct Slot {
     current: ArcSwapOption<Checked>,
     /// Counts what sessions committed that changes names: a look from before one is no look.
     epoch: AtomicU64,
+    /// How many sessions have begun to change what names of sensitive objects mean and are not over with it, and how many were.
+    renaming: Arc<(AtomicUsize, AtomicU64)>,
     unmatched: ArcSwap<Vec<String>>,
     problem: ArcSwapOption<String>,
     generation: AtomicU64,
@@ -180,6 +194,7 @@ impl Slot {
             addresses: ArcSwap::default(),
             current: ArcSwapOption::empty(),
             epoch: AtomicU64::new(0),
+            renaming: Arc::default(),
             unmatched: ArcSwap::default(),
             problem: ArcSwapOption::empty(),
             generation: AtomicU64::new(1),
@@ -252,6 +267,41 @@ impl Slot {
             self.memory.merge(&known.bindings);
         }
         self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Says that a session changes what names of sensitive objects mean, until the answer is dropped.
+    pub(in crate::protocol::postgres) fn rename(&self) -> Renaming {
+        self.renaming.0.fetch_add(1, Ordering::AcqRel);
+        Renaming(Arc::clone(&self.renaming))
+    }
+
+    /// How often that has been over.
+    pub(in crate::protocol::postgres) fn renamings(&self) -> u64 {
+        self.renaming.1.load(Ordering::Acquire)
+    }
+
+    /// Whether a session other than the one that asks changes it, or has since `renamings` was that.
+    pub(in crate::protocol::postgres) fn renamed_since(&self, renamings: u64, own: Option<&Renaming>) -> bool {
+        self.renaming.0.load(Ordering::Acquire) > usize::from(own.is_some()) || self.renamings() != renamings
+    }
+
+    /// The catalog of a look that begins after `since`.
+    pub(in crate::protocol::postgres) async fn polled_since(&self, since: Instant) -> Option<Arc<Known>> {
+        let mut turns = self.turns.subscribe();
+        let looked = async {
+            loop {
+                let current = self.current.load_full().filter(|checked| checked.at >= since);
+                if let Some(checked) = current {
+                    return Some(Arc::clone(&checked.known));
+                }
+                self.wanted.notify_one();
+                turns.changed().await.ok()?;
+                if matches!(&*turns.borrow_and_update(), Turn::Failed(_)) {
+                    return None;
+                }
+            }
+        };
+        tokio::time::timeout(WAIT, looked).await.ok().flatten()
     }
 
     /// What has been committed by sessions so far: asked before a look.

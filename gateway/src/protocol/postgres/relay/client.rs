@@ -1,14 +1,15 @@
 //! The client's messages: commands to the guard, everything else as it came.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Buf as _, BufMut, BytesMut};
 
 use super::errors;
 use super::message::{Bind, Bound, Fields, Head, MAX_WHOLE, Malformed, head, is_usable_name, split};
-use super::queue::{MAX_OWED, Namespace, Owed, Portal, Running, Statement};
+use super::queue::{Asked, MAX_OWED, Namespace, Owed, Portal, Running, Statement};
 use super::{CopyIn, MAX_OUTPUT, Relay, RelayError};
-use crate::access::{Action, FunctionName, Object};
+use crate::access::{Action, Effect, FunctionName, Object};
 use crate::guard::{self, Block, Outcome, Parameter, Prepared, Refusal, Verdict};
 use crate::mask::Plan;
 use crate::protocol::postgres::reply::{frame, put_text};
@@ -126,8 +127,9 @@ impl Relay {
     }
 
     /// Whether the server will read a text that is sent now by the rules of the gateway's parser.
-    fn readable(&self) -> bool {
-        !self.unread && !self.suspect
+    fn readable(&self, text: &[u8]) -> bool {
+        // In another encoding the same bytes are other characters.
+        !self.unread && !self.suspect && (self.utf8 || text.is_ascii())
     }
 
     /// `readable`: the server read the text, or will, by the rules of the gateway's parser.
@@ -222,7 +224,7 @@ impl Relay {
 
     fn query(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let text = Fields::of(message).text().map_err(RelayError::Client)?;
-        let prepared = self.prepare(text, self.readable());
+        let prepared = self.prepare(text, self.readable(text));
         let block = self.block(&prepared);
         match self.session.guard.execute(&prepared, &[], block) {
             Verdict::Forward { command, plan } => {
@@ -230,7 +232,7 @@ impl Relay {
                 self.batch_open = false;
                 self.forward(message, Owed::Query(Box::new(running)));
             }
-            Verdict::Block(refusal) if prepared.analysis.doubtful && self.readable() && !self.batch_open => {
+            Verdict::Block(refusal) if prepared.analysis.doubtful && self.readable(text) && !self.batch_open => {
                 self.try_out(text, errors::refusal(&refusal));
             }
             Verdict::Block(refusal) | Verdict::Hold(refusal) => {
@@ -258,6 +260,8 @@ impl Relay {
             statement: 0,
             copies_in: prepared.analysis.copies_in,
             answered: false,
+            asked: Asked { prepared: prepared.clone(), at: Instant::now(), renamings: self.slot.renamings() },
+            verified: false,
             changes: Changes {
                 catalog: changes.catalog || (changes.undoes && self.catalog_touched),
                 settings: changes.settings || (changes.undoes && self.settings_touched),
@@ -265,12 +269,31 @@ impl Relay {
                 ..changes
             },
         };
+        let renames =
+            |effect: &Effect| matches!(effect.action, Action::SqlAlter | Action::SqlDrop | Action::SqlUnknown);
+        if self.renames.is_none()
+            && changes.catalog
+            && prepared.analysis.sensitive
+            && prepared.analysis.effects.iter().any(renames)
+        {
+            self.renames = Some(self.slot.rename());
+        }
         self.suspect |= running.changes.rules;
         self.queue.unsettled = self.queue.unsettled.saturating_add(usize::from(running.unsettles()));
         if running.copies_in {
             self.copy_in = CopyIn::Asked;
         }
         running
+    }
+
+    /// Whether a Parse gives a parameter a type whose values the server reads, checks or converts by code of the database's own: the
+    /// text does not tell.
+    fn runs_code(&self, fields: &mut Fields<'_>) -> Result<bool, RelayError> {
+        let mut runs = false;
+        for _ in 0..fields.u16().map_err(RelayError::Client)? {
+            runs |= self.catalog.runs_code(fields.u32().map_err(RelayError::Client)?);
+        }
+        Ok(runs)
     }
 
     fn parse(&mut self, message: BytesMut) -> Result<(), RelayError> {
@@ -282,7 +305,7 @@ impl Relay {
             return Ok(());
         }
         // What is no UTF-8 cannot be read again later either.
-        let readable = self.readable() && std::str::from_utf8(text).is_ok();
+        let readable = self.readable(text) && std::str::from_utf8(text).is_ok() && !self.runs_code(&mut fields)?;
         let prepared = self.prepare(text, readable);
         // The text, and the text that may be recorded.
         let size = text.len().saturating_mul(2);

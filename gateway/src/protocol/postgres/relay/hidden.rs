@@ -8,9 +8,10 @@ use bytes::BytesMut;
 
 use super::errors::{Candour, told};
 use super::message::{MAX_WHOLE, OWN_NAMES, head, split};
-use super::{Relay, RelayError};
+use super::queue::{Owed, Running};
+use super::{MAX_OUTPUT, Relay, RelayError};
 use crate::protocol::postgres::catalog::{
-    Answered, Answering, AskError, Asks, Known, SessionLook, TEMPORARY, Taken, ask,
+    Answered, Answering, AskError, Asks, Known, MAX_AGE, SessionLook, TEMPORARY, Taken, ask,
 };
 use crate::protocol::postgres::established::BackendKind;
 use crate::protocol::postgres::wire::FRAME_HEADER;
@@ -96,6 +97,36 @@ impl Relay {
             self.look().await?;
         }
         Ok(())
+    }
+
+    /// Whether the statement whose result comes now may have been held up by what others changed meanwhile.
+    pub(super) fn is_doubtful(&self, running: &Running) -> bool {
+        let late = || running.asked.at.elapsed() > MAX_AGE;
+        !running.verified
+            && self.enforced
+            && self.catalog.any_sensitive
+            && self.kind == BackendKind::Ordinary
+            && (self.slot.renamed_since(running.asked.renamings, self.renames.as_ref()) || late())
+    }
+
+    /// Sees whether the statement whose result comes now still is what was decided on. The server found out what its names
+    /// stand for after it had their locks, and keeps those: what is so now was so then.
+    pub(super) async fn verify(&mut self) -> Result<(), RelayError> {
+        self.doubtful = false;
+        let Some(Owed::Query(running) | Owed::Execute(running)) = self.queue.owed.front_mut() else { return Ok(()) };
+        running.verified = true;
+        let (prepared, renamings) = (running.asked.prepared.clone(), running.asked.renamings);
+        let renamed = self.slot.renamed_since(renamings, self.renames.as_ref());
+        // What this session itself changed, others do not see; nor is there anybody to ask where the gateway has no connection.
+        let same = if self.catalog_touched || !self.slot.is_polled() {
+            !renamed
+        } else {
+            match self.slot.polled_since(Instant::now()).await {
+                Some(known) if known.catalog.complete => self.session.guard.is_still(&prepared, &known.catalog),
+                Some(_) | None => !renamed,
+            }
+        };
+        if same { Ok(()) } else { Err(RelayError::Changed) }
     }
 
     fn know(&mut self, known: Arc<Known>) {
@@ -211,7 +242,12 @@ impl Relay {
                     self.status = status;
                     return Ok(answering.end()?);
                 }
-                Taken::Other => self.unasked(head.tag, &message)?,
+                Taken::Other => {
+                    self.unasked(head.tag, &message)?;
+                    if self.client.output.len() > MAX_OUTPUT.saturating_mul(2) {
+                        return Err(RelayError::Hidden("the server says too much beside its answer".to_owned()));
+                    }
+                }
             }
         }
     }

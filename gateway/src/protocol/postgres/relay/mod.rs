@@ -19,17 +19,17 @@ use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use self::errors::Candour;
 use self::message::Malformed;
 use self::queue::{MAX_OWED, Portal, Queue, Statement};
 use self::side::{CHUNK, FAREWELL, Side};
-use super::catalog::{AskError, Known, Using, search_path};
+use super::catalog::{AskError, Known, Renaming, Using, search_path};
 use super::established::{BackendKind, Established};
 use crate::access::Name;
 use crate::config::{Mode, Resource};
@@ -45,6 +45,10 @@ const MAX_OUTPUT: usize = 512 * 1024;
 /// How long the outcome of a command waits to be written together with the next command, so that a busy session writes
 /// its recording once a command.
 const LINGER: Duration = Duration::from_millis(50);
+
+/// How long nothing may move in a session whose client is gone and cannot be read: what it sent last waits for a server that
+/// takes nothing, or answers nothing, and nobody would ever notice.
+const ABANDONED: Duration = Duration::from_secs(30);
 
 /// What a turn of the relay brought.
 enum Turn {
@@ -73,6 +77,10 @@ enum RelayError {
     Ask(#[from] AskError),
     #[error("the server closed the connection")]
     ServerGone,
+    #[error("the client is gone, and the server takes nothing more of what it sent")]
+    Abandoned,
+    #[error("what the statement names was changed while it waited: its result is withheld")]
+    Changed,
     #[error("{0}")]
     Ended(Arc<str>),
     #[error("{0}")]
@@ -119,6 +127,8 @@ struct Relay {
     catalog_touched: bool,
     /// Whether the server reads texts by other rules than the gateway's parser.
     unread: bool,
+    /// Whether the client's encoding is UTF-8, as the parser reads texts.
+    utf8: bool,
     /// Whether that has been so: then any command of the session may bring it back, a ROLLBACK first.
     was_unread: bool,
     /// Whether a command since the last ReadyForQuery may have changed how texts are read.
@@ -149,11 +159,19 @@ struct Relay {
     enforced: bool,
     /// When outcomes that no command followed are written.
     linger: Option<Pin<Box<Sleep>>>,
+    /// Counts what was read and written.
+    moves: u64,
+    /// When it is looked for whether the client is gone, and what `moves` was before.
+    abandoned: Option<(Pin<Box<Sleep>>, u64)>,
+    /// Whether what comes next is the result of a statement that may mean something else by now.
+    doubtful: bool,
+    /// While this session changes names of what is sensitive.
+    renames: Option<Renaming>,
 }
 
 /// Relays an established session until it ends; the text is why, where it ended otherwise than by the client.
 pub(super) async fn relay(established: Established, services: &Services) {
-    let Established { client, server, mut session, kind, role, database, cancel } = established;
+    let Established { client, server, mut session, kind, role, database, utf8, cancel } = established;
     let Some(resource) = session.resource.clone() else {
         session.guard.close();
         return;
@@ -197,6 +215,11 @@ pub(super) async fn relay(established: Established, services: &Services) {
         terminated: false,
         enforced: session.workload.mode == Mode::Enforce,
         linger: None,
+        moves: 0,
+        abandoned: None,
+        doubtful: false,
+        renames: None,
+        utf8,
         session,
         resource,
     };
@@ -223,6 +246,10 @@ impl Relay {
     async fn run(&mut self) -> Result<(), RelayError> {
         loop {
             self.take_server()?;
+            if self.doubtful {
+                self.verify().await?;
+                continue;
+            }
             self.take_client().await?;
             // Before anything goes to the server, and before a refusal is told. What only came of a command waits for the
             // next one, or for LINGER.
@@ -270,7 +297,11 @@ impl Relay {
                 moved = true;
             }
             if moved {
+                self.moves = self.moves.wrapping_add(1);
                 return Poll::Ready(Ok(Turn::Moved));
+            }
+            if !from_client && self.is_abandoned(cx) {
+                return Poll::Ready(Err(RelayError::Abandoned));
             }
             if let Some(linger) = &mut self.linger
                 && linger.as_mut().poll(cx).is_ready()
@@ -285,6 +316,21 @@ impl Relay {
             Poll::Pending
         })
         .await
+    }
+
+    /// Whether the client, which is not read now, is gone and nothing has moved for a while. A client that is there may wait
+    /// for its server as long as it likes.
+    fn is_abandoned(&mut self, cx: &mut Context<'_>) -> bool {
+        let moves = self.moves;
+        let (timer, before) = self.abandoned.get_or_insert_with(|| (Box::pin(sleep(ABANDONED)), moves));
+        while timer.as_mut().poll(cx).is_ready() {
+            if *before == moves && self.client.is_left() {
+                return true;
+            }
+            *before = moves;
+            timer.as_mut().reset(Instant::now().checked_add(ABANDONED).unwrap_or_else(Instant::now));
+        }
+        false
     }
 
     /// Whether more of the client's messages can be taken now.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::BytesMut;
 
@@ -28,8 +29,21 @@ pub(super) struct Running {
     pub(super) copies_in: bool,
     /// Whether the server has said how it ended, or at least one of its statements.
     pub(super) answered: bool,
+    /// What was decided on, and when.
+    pub(super) asked: Asked,
+    /// Whether it was seen to be that still, when its result came.
+    pub(super) verified: bool,
     /// What may be different afterwards. Of other rules to read texts by, the server tells with the next ReadyForQuery.
     pub(super) changes: Changes,
+}
+
+/// A command as it was decided on.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) prepared: Prepared,
+    pub(super) at: Instant,
+    /// How often sessions had changed the names of sensitive objects.
+    pub(super) renamings: u64,
 }
 
 impl Running {

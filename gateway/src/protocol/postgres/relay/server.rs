@@ -6,7 +6,7 @@ use super::queue::{Owed, Running};
 use super::rows::Columns;
 use super::{CopyIn, MAX_OUTPUT, Relay, RelayError};
 use crate::mask::Plan;
-use crate::protocol::postgres::settings::reads_as_parsed;
+use crate::protocol::postgres::settings::{is_utf8, reads_as_parsed};
 
 const UNASKED: RelayError = RelayError::Server(Malformed("it answered something that was not asked"));
 
@@ -22,6 +22,18 @@ impl Relay {
                 return Ok(());
             }
             let Some(head) = head(&self.server.input).map_err(RelayError::Server)? else { return Ok(()) };
+            if let Some(Owed::Query(running) | Owed::Execute(running)) = self.queue.owed.front()
+                && match head.tag {
+                    b'D' | b'd' => true,
+                    // Without rows before. What changes names itself has done so by now.
+                    b'C' => !running.changes.catalog,
+                    _ => false,
+                }
+                && self.is_doubtful(running)
+            {
+                self.doubtful = true;
+                return Ok(());
+            }
             if self.passes(head)? {
                 self.server.passing = head.whole;
                 continue;
@@ -323,6 +335,10 @@ impl Relay {
                 // It may have made the session's schema for temporary objects.
                 self.settings_outdated = true;
             }
+            if self.queue.unsettled == 0 {
+                // After the look that others have to have is ordered.
+                self.renames = None;
+            }
             if self.settings_touched {
                 self.settings_touched = false;
                 self.settings_outdated = true;
@@ -337,6 +353,9 @@ impl Relay {
         let (name, value) = (fields.text().map_err(RelayError::Server)?, fields.text().map_err(RelayError::Server)?);
         let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
         let readable = reads_as_parsed(&name, &value);
+        if name == "client_encoding" {
+            self.utf8 = is_utf8(&value);
+        }
         if name == "standard_conforming_strings" {
             // From here on statements are unknown, until it is back. One that is on its way was read otherwise here.
             if !readable && !self.unread && self.queue.has_readable_texts() {

@@ -98,6 +98,11 @@ impl Side {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether the peer has closed its end.
+    pub(super) fn is_left(&self) -> bool {
+        self.stream.is_left()
+    }
+
     pub(super) async fn fill(&mut self) -> io::Result<usize> {
         poll_fn(|cx| self.poll_fill(cx)).await
     }

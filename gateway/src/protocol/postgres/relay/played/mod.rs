@@ -203,6 +203,7 @@ fn play(steps: Vec<Step>, model: Option<&mut Model>, pieces: &[u8]) -> Heard {
             kind: BackendKind::Ordinary,
             role: "app".into(),
             database,
+            utf8: true,
             cancel: Registration::none(ground.services.cancel_keys()),
         };
         let ends = Ends { client, server, heard: Heard::default() };
