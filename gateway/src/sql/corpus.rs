@@ -343,6 +343,45 @@ fn every_statement_does_what_the_table_says() {
 }
 
 #[test]
+fn an_operator_of_somebodys_type_is_not_taken_for_others() {
+    use super::catalog::{Cast, CastContext, Operator, Type, TypeKind};
+    let own = |kind, casts: Vec<Cast>, left, right| {
+        let mut catalog = Catalog::clone(&catalog());
+        for column in &mut catalog.relations.get_mut(&1).unwrap().columns {
+            column.type_oid = if &*column.name == "id" { 23 } else { 25 };
+        }
+        catalog.types.insert(90_000, Type { oid: 90_000, kind, ..Type::default() });
+        catalog.functions.push(Function {
+            oid: 90_001,
+            schema: "public".into(),
+            name: "g".into(),
+            ..Function::default()
+        });
+        let operator = Operator { name: "=".into(), function: 90_001, left, right, ..Operator::default() };
+        catalog.operators = vec![operator];
+        catalog.casts = casts;
+        let catalog = Arc::new(catalog);
+        let runs = |text: &str| {
+            let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog, &Settings::default());
+            analysis.effects.iter().any(|effect| effect.action == Action::SqlExecute)
+        };
+        [
+            runs("select 1 from users where id = 1"),
+            runs("select 1 from users where ssn = '1'"),
+            runs("select 1 from users where id in (1, 2)"),
+            runs("select 1 from users where $1 = $2"),
+        ]
+    };
+    let cast = |context| Cast { source: 23, target: 90_000, context, ..Cast::default() };
+    assert_eq!(own(TypeKind::Base, vec![], 90_000, 90_000), [false, false, false, true]);
+    assert_eq!(own(TypeKind::Base, vec![], 23, 90_000), [true; 4]);
+    assert_eq!(own(TypeKind::Base, vec![cast(CastContext::Explicit)], 90_000, 90_000), [false, false, false, true]);
+    assert_eq!(own(TypeKind::Base, vec![cast(CastContext::Implicit)], 90_000, 90_000), [true; 4]);
+    assert_eq!(own(TypeKind::Domain, vec![], 90_000, 90_000), [true; 4]);
+    assert_eq!(own(TypeKind::Base, vec![], 25, 25), [true; 4]);
+}
+
+#[test]
 fn results_say_whether_they_are_rows_a_stream_or_nothing() {
     for (text, expected) in [
         ("select ssn from users", "=ssn"),

@@ -5,6 +5,7 @@ use super::scope::{Column, Found, Rows, Scope};
 use super::{Equality, Walk};
 use crate::access::{Action, ColumnName, Name, Tags};
 use crate::sql::builtin::{self, Class};
+use crate::sql::catalog::{CastContext, TypeKind};
 use crate::sql::form::{Constant, Expr, Quantity, Subquery};
 use crate::sql::predicate::{MAX_LIST, equality, is_equals, is_value};
 
@@ -13,6 +14,12 @@ pub(super) const TEXT: u32 = 25;
 
 /// `unknown`: what a literal is until it stands beside something else.
 const UNKNOWN: u32 = 705;
+
+/// `record`: any row.
+const RECORD: u32 = 2249;
+
+/// The first OID of what PostgreSQL does not bring itself.
+const FIRST_OWN: u32 = 16384;
 
 /// A value.
 #[derive(Clone, Debug, Default)]
@@ -87,8 +94,7 @@ impl Walk<'_> {
 
     /// One comparison of a condition, or anything else that is true or false; what it is made of.
     fn compared(&mut self, expr: &Expr, scope: &Scope<'_>) -> Vec<Node> {
-        let builtin = !self.catalog.operators_named("=").any(|_| true);
-        let Some((left, right)) = equality(expr).filter(|_| builtin) else {
+        let Some((left, right)) = equality(expr) else {
             let value = self.expr(expr, scope);
             self.filter(value.nodes.clone());
             return value.nodes;
@@ -98,6 +104,12 @@ impl Walk<'_> {
             _ => true,
         };
         let (one, other) = (self.expr(left, scope), self.expr(right, scope));
+        let whole = matches!(expr, Expr::Operator { quantity: Quantity::One, .. });
+        if !self.own_operators("=", one.of, other.of.filter(|_| whole)).is_empty() {
+            let value = self.expr(expr, scope);
+            self.filter(value.nodes.clone());
+            return value.nodes;
+        }
         let bare = |expr: &Expr, value: &Value| match (expr, value.nodes.as_slice()) {
             (Expr::Column(_), [node]) if value.exact => Some(*node),
             _ => None,
@@ -197,7 +209,7 @@ impl Walk<'_> {
                 continue;
             };
             let value = self.expr(condition, scope);
-            let builtin = !self.catalog.operators_named("=").any(|_| true);
+            let builtin = self.own_operators("=", subject.of, value.of).is_empty();
             match (of, subject.nodes.as_slice()) {
                 (Expr::Column(_), [node]) if subject.exact && builtin && is_value(condition) => {
                     self.filters.push((*node, Equality::Yes));
@@ -314,7 +326,12 @@ impl Walk<'_> {
         let left = left.map(|left| self.expr(left, scope));
         let right = self.expr(right, scope);
         let symbol = name.last().map(String::as_str).unwrap_or_default();
-        let own: Vec<u32> = self.catalog.operators_named(symbol).map(|operator| operator.function).collect();
+        let whole = right.of.filter(|_| quantity == Quantity::One);
+        let own = match &left {
+            Some(left) => self.own_operators(symbol, left.of, whole),
+            // Comparisons with each other, of values of which each has a type of its own.
+            None => self.own_operators(symbol, None, None),
+        };
         let system = name.len() == 1 || name.first().is_some_and(|schema| schema == "pg_catalog");
         let (a, b) = (left.as_ref().and_then(|left| left.of), right.of);
         // Of a list or an array its elements are compared: of the type that they are compared with.
@@ -365,6 +382,24 @@ impl Walk<'_> {
         short
             && (!positions.collates() || held().next().is_none())
             && held().all(|(at, _)| positions.may_be_sensitive(at))
+    }
+
+    /// The functions of operators of the database's own that the server may take for operands of these types.
+    fn own_operators(&self, symbol: &str, left: Option<u32>, right: Option<u32>) -> Vec<u32> {
+        let may = self.catalog.operators_named(symbol);
+        let may = may.filter(|own| self.may_become(left, own.left) && self.may_become(right, own.right));
+        may.map(|own| own.function).collect()
+    }
+
+    /// Whether the server may take a value for one of another type without being asked: not one of PostgreSQL's types for
+    /// one of somebody's, that nobody made such a cast to.
+    fn may_become(&self, from: Option<u32>, to: u32) -> bool {
+        let brought = from.is_some_and(|from| from != 0 && from < FIRST_OWN && !matches!(from, UNKNOWN | RECORD));
+        let own = self.catalog.types.get(&to).is_some_and(|of| {
+            to >= FIRST_OWN && of.element == 0 && matches!(of.kind, TypeKind::Base | TypeKind::Enum | TypeKind::Range)
+        });
+        let casts = || self.catalog.casts.iter().any(|cast| cast.target == to && cast.context == CastContext::Implicit);
+        !brought || !own || casts()
     }
 
     fn cast(&mut self, value: &Expr, to: &[String], scope: &Scope<'_>) -> Value {
