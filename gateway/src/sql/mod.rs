@@ -215,6 +215,18 @@ impl Analysis {
     }
 }
 
+/// Why no text can be read as a server of this version (`server_version_num`) reads it, where that is so.
+pub fn unread_version(version: u32) -> Option<String> {
+    let known = postgres::Server::new(version).is_known();
+    (!known).then(|| {
+        let (first, last) = (postgres::KNOWN.start(), postgres::KNOWN.end());
+        let major = version / 10_000;
+        format!(
+            "PostgreSQL {major} may read statements otherwise than {first} to {last}: every statement is sql.unknown"
+        )
+    })
+}
+
 /// How often copies of copies are followed when tags are handed on.
 const MAX_COPIES: usize = 16;
 

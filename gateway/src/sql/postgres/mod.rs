@@ -7,7 +7,7 @@ mod version;
 
 pub(in crate::sql) use query::USING_ALIAS;
 pub(in crate::sql) use statement::sets;
-pub(in crate::sql) use version::Server;
+pub(in crate::sql) use version::{KNOWN, Server};
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::Node;

@@ -13,7 +13,7 @@ use pg_query::NodeEnum;
 use crate::sql::literal::scan;
 
 /// The versions whose reading is known.
-const KNOWN: std::ops::RangeInclusive<u32> = 13..=18;
+pub(in crate::sql) const KNOWN: std::ops::RangeInclusive<u32> = 13..=18;
 
 /// Before it, `0x1F` is `0 AS x1f`, and `1_000` is `1 AS _000`. It refuses both; from the next they are numbers.
 const NUMBERS: u32 = 15;
@@ -38,7 +38,7 @@ impl Server {
     }
 
     /// Whether it is one of those that the table speaks of, or may be one.
-    pub(super) fn is_known(self) -> bool {
+    pub(in crate::sql) fn is_known(self) -> bool {
         self.major == 0 || KNOWN.contains(&self.major)
     }
 

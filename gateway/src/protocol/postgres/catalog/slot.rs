@@ -15,7 +15,7 @@ use super::prints::Fingerprints;
 use super::tags::{Bindings, File, Identity, TagsError};
 use crate::access::Name;
 use crate::config::Resource;
-use crate::sql::{Catalog, inherit_tags};
+use crate::sql::{Catalog, inherit_tags, unread_version};
 
 /// How old a catalog may be: others change databases too.
 pub(in crate::protocol::postgres) const MAX_AGE: Duration = Duration::from_secs(1);
@@ -370,13 +370,14 @@ impl Slot {
             Turn::Failed(why) => Some(why.to_string()),
             Turn::None | Turn::Done => None,
         };
+        let unread = last.as_ref().and_then(|known| unread_version(known.catalog.version));
         DatabaseStatus {
             resource: Arc::clone(&self.resource.name),
             database: Arc::clone(&self.database),
             own_connection: self.is_polled() && failed.is_none(),
             relations: last.as_ref().map_or(0, |known| known.catalog.relations.len()),
             complete: last.as_ref().is_some_and(|known| known.catalog.complete),
-            problem: self.problem.load_full().map(|problem| problem.to_string()).or(failed),
+            problem: self.problem.load_full().map(|problem| problem.to_string()).or(failed).or(unread),
             unmatched: self.unmatched.load_full(),
         }
     }

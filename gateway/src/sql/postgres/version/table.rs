@@ -101,8 +101,10 @@ fn every_reading_counts_where_the_version_is_not_known() {
 #[test]
 fn nothing_is_known_of_how_other_versions_read() {
     assert!(reads("select 1", 13) && reads("select 1", 18));
+    assert_eq!(crate::sql::unread_version(180_002), None);
     for major in [9, 12, 19, 99] {
         assert!(!reads("select 1", major), "{major}");
+        assert!(crate::sql::unread_version(major * 10_000 + 1).is_some(), "{major}");
     }
 }
 
