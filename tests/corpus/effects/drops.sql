@@ -117,6 +117,14 @@ delete from orders where state like '%';
 delete from orders where id = any (array[id]);
 --- delete by an equality of columns: refused
 delete from orders where user_id = user_id;
+--- delete by what is distinct: refused
+delete from orders where id is distinct from 0;
+--- delete by what is not distinct from nothing: refused
+delete from orders where user_id is not distinct from null or id is not distinct from 1;
+--- delete by a value that is nulled: refused
+delete from orders where nullif(id > 0, false);
+--- update by what is distinct: refused
+update products set stock = 0 where sku is distinct from '';
 --- delete by an equality that is cast away: refused
 delete from orders where (id = 1)::text = 'true' or (id = 2)::text = 'false';
 --- delete by a row: refused

@@ -74,6 +74,10 @@ select count(*) filter (where state = 'open') as open, count(*) filter (where st
 select id, case when total > 100 then 'large' when total > 50 then 'middle' else 'small' end from orders order by id;
 --- coalesce: same
 select id, coalesce(user_id, 0), nullif(state, 'open'), greatest(quantity, 2), least(total, 50) from orders order by id;
+--- distinct from: same
+select id, user_id is distinct from 1 from orders where user_id is not distinct from 1 and nullif(state, 'open') is distinct from 'paid' order by id;
+--- update of what is distinct: same
+update orders set state = 'seen' where id = 1 and state is distinct from 'seen';
 --- union: same
 select sku from products union select state from orders order by 1;
 --- union all: same

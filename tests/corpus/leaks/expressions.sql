@@ -193,6 +193,12 @@ select ssn ~ '^5' from users;
 select ssn in ('539-48-0120') from users;
 --- distinct from: either; differs equality
 select ssn is distinct from '539-48-0120' from users;
+--- not distinct from, as a condition: refused
+select id from users where ssn is not distinct from '539-48-0120';
+--- distinct from, as a condition: refused
+select id from users where ssn is distinct from '539-48-0120';
+--- nullif, as a condition: refused
+select id from users where nullif(ssn > '7', false);
 --- starts with: either
 select starts_with(ssn, '53') from users;
 --- prefix operator: either
