@@ -28,6 +28,12 @@ use crate::sql::{Analysis, Analyzer, Catalog, Changes, Outputs, Settings};
 /// How many verdicts a session remembers; one for each statement text it prepares, for most.
 const MAX_RULINGS: usize = 1024;
 
+/// The most effects of a statement whose verdict is remembered, and the longest text: they are kept with it.
+const MAX_EFFECTS: usize = 1024;
+
+/// The longest text of a statement whose verdict is remembered, in bytes.
+const MAX_STATEMENT: usize = 16 * 1024;
+
 /// The longest text that is part of a remembered verdict, in bytes: policies that read the text make every text one of its own.
 const MAX_TEXT: usize = 4096;
 
@@ -509,7 +515,8 @@ impl Guard {
         }
         let ruling = Ruling { _analysis: Arc::clone(analysis), _catalog: Arc::clone(catalog), answer, ruled };
         let ruling = Rc::new(ruling);
-        if !key.context.is_longer_than(MAX_TEXT) {
+        let large = text.len() > MAX_STATEMENT || analysis.effects.len() > MAX_EFFECTS;
+        if !large && !key.context.is_longer_than(MAX_TEXT) {
             self.rulings.insert(key, Rc::clone(&ruling));
         }
         ruling

@@ -359,6 +359,40 @@ fn a_text_in_another_encoding_is_not_read_as_utf_8() -> Result<()> {
 }
 
 #[test]
+fn the_user_on_the_search_path_is_who_the_session_is_now() -> Result<()> {
+    let policy = format!("{POLICY}\n@id(\"roles\") permit (principal, action == Action::\"sql.privilege\", resource);");
+    let sensitive = "tags = [\"prod\"]\n[resources.orders.sensitive]\n\"other.pub.x\" = [\"pii\"]\n";
+    let fixture = Fixture::new("whoami", &policy, sensitive)?;
+    let role = fixture.server.role();
+    fixture.admin(&format!(
+        "create role other; grant other to {role}; create schema {role}; create schema other;
+         create table {role}.pub (x text); create table other.pub (x text); insert into other.pub values ('123-45-6789');
+         grant all on schema {role}, other to {role}, other; grant all on {role}.pub, other.pub to {role}, other"
+    ))?;
+    for change in ["set role other", "set session role other", "begin; set local role other"] {
+        let mut raw = Raw::connect(&fixture)?;
+        let said = say(&mut raw, &["select x from pub", change, "select x from pub"])?;
+        assert!(said.contains("SELECT 0") && said.contains("*******6789"), "{change}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_error_that_code_raised_names_no_value() -> Result<()> {
+    let policy = format!("{POLICY}\n@id(\"runs\") permit (principal, action == Action::\"sql.execute\", resource);");
+    let fixture = Fixture::new("raises", &policy, SENSITIVE)?;
+    fixture.admin(
+        "create function raises() returns int language plpgsql as $$ begin
+           raise exception 'no' using constraint = (select ssn from users where id = 1), table = (select ssn from users where id = 1);
+         end $$",
+    )?;
+    let mut raw = Raw::connect(&fixture)?;
+    let said = say(&mut raw, &["select raises()"])?;
+    assert!(said.contains("P0001") && !said.contains(SSN), "{said}");
+    Ok(())
+}
+
+#[test]
 fn a_long_statement_is_kept_once_however_often_it_is_bound() -> Result<()> {
     let resident = || -> Result<usize> {
         let status = std::fs::read_to_string("/proc/self/status")?;

@@ -13,6 +13,9 @@ const MAX_REMEMBERED: usize = 16 * 1024;
 /// How many analyses are remembered of one catalog and one set of settings.
 const MAX_ENTRIES: usize = 2048;
 
+/// How long all of those texts are together at most, in bytes: an analysis is larger the longer its text is.
+const MAX_BYTES: usize = 2 * 1024 * 1024;
+
 /// How many pairs of catalog and settings are remembered.
 const MAX_VIEWS: usize = 32;
 
@@ -27,20 +30,34 @@ pub struct Analyzer {
 struct View {
     catalog: Arc<Catalog>,
     settings: Settings,
-    texts: HashMap<Box<[u8]>, Arc<Analysis>>,
-    shapes: HashMap<Vec<u8>, Arc<Analysis>>,
+    texts: Remembered<Box<[u8]>>,
+    shapes: Remembered<Vec<u8>>,
+}
+
+/// Analyses by what they are of.
+#[derive(Debug)]
+struct Remembered<K> {
+    entries: HashMap<K, Arc<Analysis>>,
+    /// How long the texts are together.
+    bytes: usize,
+}
+
+impl<K> Default for Remembered<K> {
+    fn default() -> Self {
+        Remembered { entries: HashMap::new(), bytes: 0 }
+    }
 }
 
 impl Analyzer {
     /// What `text` does in a session with these settings on this database. What cannot be read is `sql.unknown`.
     pub fn analyze(&mut self, text: &[u8], catalog: &Arc<Catalog>, settings: &Settings) -> Arc<Analysis> {
         let view = self.view(catalog, settings);
-        if let Some(known) = view.texts.get(text) {
+        if let Some(known) = view.texts.entries.get(text) {
             return Arc::clone(known);
         }
         let scanned = scan(text);
         let shape = if text.len() <= MAX_REMEMBERED { shape(text, &scanned) } else { None };
-        if let Some(known) = shape.as_ref().and_then(|shape| view.shapes.get(shape)) {
+        if let Some(known) = shape.as_ref().and_then(|shape| view.shapes.entries.get(shape)) {
             return Arc::clone(known);
         }
         let literals = scanned.literals.iter().map(|piece| piece.range().clone());
@@ -66,8 +83,8 @@ impl Analyzer {
             self.views.push(View {
                 catalog: Arc::clone(catalog),
                 settings: settings.clone(),
-                texts: HashMap::new(),
-                shapes: HashMap::new(),
+                texts: Remembered::default(),
+                shapes: Remembered::default(),
             });
             self.views.len().saturating_sub(1)
         });
@@ -76,11 +93,13 @@ impl Analyzer {
     }
 }
 
-fn remember<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Arc<Analysis>>, key: K, analysis: &Arc<Analysis>) {
-    if map.len() >= MAX_ENTRIES {
-        map.clear();
+fn remember<K: std::hash::Hash + Eq + AsRef<[u8]>>(remembered: &mut Remembered<K>, key: K, analysis: &Arc<Analysis>) {
+    let size = key.as_ref().len();
+    if remembered.entries.len() >= MAX_ENTRIES || remembered.bytes.saturating_add(size) > MAX_BYTES {
+        *remembered = Remembered::default();
     }
-    map.insert(key, Arc::clone(analysis));
+    remembered.bytes = remembered.bytes.saturating_add(size);
+    remembered.entries.insert(key, Arc::clone(analysis));
 }
 
 /// An analysis, and whether it hides its text's literals; and whether texts of its shape share it.

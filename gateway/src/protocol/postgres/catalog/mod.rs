@@ -38,6 +38,9 @@ const MAX_DATABASES: usize = 256;
 /// How many connections of the gateway's own there are at most.
 const MAX_CONNECTIONS: usize = 64;
 
+/// What PostgreSQL keeps of a name, in bytes (NAMEDATALEN - 1).
+const MAX_NAME: usize = 63;
+
 /// The schemas of a `search_path`'s text; `$user` is the role. `None`: it cannot be read.
 pub(super) fn search_path(text: &str, role: &str) -> Option<Vec<Name>> {
     let mut path = Vec::new();
@@ -64,6 +67,8 @@ pub(super) fn search_path(text: &str, role: &str) -> Option<Vec<Name>> {
                 name
             }
         };
+        // The server cuts what is longer than a name can be.
+        let name = name.get(..name.floor_char_boundary(MAX_NAME)).unwrap_or_default();
         path.push(if name == "$user" { role.into() } else { name.into() });
         rest = match rest.strip_prefix(',') {
             Some(more) => more.trim_start(),
@@ -195,10 +200,11 @@ mod tests {
 
     #[test]
     fn a_search_path_is_read_as_the_server_prints_it() {
-        let path = |text| search_path(text, "app").map(|path| path.join("|"));
+        let path = |text: &str| search_path(text, "app").map(|path| path.join("|"));
         assert_eq!(path("\"$user\", public").as_deref(), Some("app|public"));
         assert_eq!(path("a, \"B\"\"c,\", d").as_deref(), Some("a|B\"c,|d"));
         assert_eq!(path("").as_deref(), Some(""));
+        assert_eq!(path(&format!("\"{}\", b", "é".repeat(40))), Some(format!("{}|b", "é".repeat(31))));
         assert_eq!(path("\"open"), None);
         assert_eq!(path("\"a\" b"), None);
     }

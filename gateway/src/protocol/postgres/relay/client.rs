@@ -14,7 +14,7 @@ use crate::guard::{self, Block, Outcome, Parameter, Prepared, Refusal, Verdict};
 use crate::mask::Plan;
 use crate::protocol::postgres::reply::{frame, put_text};
 use crate::protocol::postgres::wire::FRAME_HEADER;
-use crate::sql::{Catalog, Changes, Settings};
+use crate::sql::{Analysis, Catalog, Changes, Settings};
 
 /// A text that no grammar knows: the server's transaction has to fail where the client believes that it did.
 pub(super) const POISON: &str = "refused_by_the_gateway";
@@ -251,6 +251,7 @@ impl Relay {
     fn started(&mut self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Prepared) -> Running {
         let changes = prepared.analysis.changes;
         self.exposed |= prepared.analysis.sensitive;
+        self.ran_code |= runs_code(&prepared.analysis);
         let candour = self.candour();
         let running = Running {
             command,
@@ -343,6 +344,7 @@ impl Relay {
         let parameters: Vec<Parameter<'_>> = bind.parameters.iter().map(parameter).collect();
         let block = self.block(&prepared);
         self.exposed |= prepared.analysis.sensitive;
+        self.ran_code |= runs_code(&prepared.analysis);
         // A portal can be run by SQL's own FETCH, and planning it runs functions already.
         if let Err(refusal) = self.session.guard.bind(&prepared, &parameters, block) {
             if missing {
@@ -542,6 +544,11 @@ impl Relay {
         self.forward(&poison, Owed::Poison { error, simple: false });
         self.skipping = true;
     }
+}
+
+/// Whether a command can run code that nobody has read: what that says of an error may be anything.
+pub(super) fn runs_code(analysis: &Analysis) -> bool {
+    analysis.effects.iter().any(|effect| matches!(effect.action, Action::SqlExecute | Action::SqlUnknown))
 }
 
 fn parameter(bound: &Bound) -> Parameter<'_> {

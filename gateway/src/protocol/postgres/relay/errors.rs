@@ -13,6 +13,8 @@ pub(super) enum Candour {
     Whole,
     /// No text of the server's.
     Code,
+    /// No name either: code raised it that nobody has read, and may have put anything there.
+    Bare,
 }
 
 /// An ErrorResponse's or NoticeResponse's SQLSTATE.
@@ -70,8 +72,10 @@ pub(super) fn told(frame: &[u8], candour: Candour, out: &mut BytesMut) {
     out.put_slice(&[frame.first().copied().unwrap_or(b'E'), 0, 0, 0, 0]);
     for (field, text) in fields(frame) {
         let keep = match field {
-            // Severity, code, position, and the names of what a constraint is on.
-            b'S' | b'V' | b'C' | b'P' | b's' | b't' | b'c' | b'd' | b'n' | b'F' | b'L' | b'R' => true,
+            // Severity, code, position.
+            b'S' | b'V' | b'C' | b'P' | b'F' | b'L' | b'R' => true,
+            // The names of what a constraint is on.
+            b's' | b't' | b'c' | b'd' | b'n' => candour == Candour::Code,
             _ => false,
         };
         if keep {
@@ -151,6 +155,12 @@ mod tests {
         let text = String::from_utf8_lossy(&out).into_owned();
         assert!(!text.contains("6789") && text.contains("22P02") && text.contains("withheld"), "{text}");
         assert!(fields(&out).any(|field| field == (b'P', b"7")));
+        let mut raised = BytesMut::from(&b"E\0\0\0\0SERROR\0C23514\0Mno\0n123-45-6789\0t123-45-6789\0\0"[..]);
+        set_length(&mut raised, 0);
+        let mut out = BytesMut::new();
+        told(&raised, Candour::Bare, &mut out);
+        let text = String::from_utf8_lossy(&out).into_owned();
+        assert!(!text.contains("6789") && text.contains("23514"), "{text}");
         let mut out = BytesMut::new();
         told(&server(), Candour::Whole, &mut out);
         assert_eq!(out, server());

@@ -10,6 +10,7 @@ use super::errors::{Candour, told};
 use super::message::{MAX_WHOLE, OWN_NAMES, head, split};
 use super::queue::{Owed, Running};
 use super::{MAX_OUTPUT, Relay, RelayError};
+use crate::access::Name;
 use crate::protocol::postgres::catalog::{
     Answered, Answering, AskError, Asks, Known, MAX_AGE, SessionLook, TEMPORARY, Taken, ask,
 };
@@ -79,18 +80,25 @@ impl Relay {
         }
         if self.settings_outdated {
             // A SHOW takes no snapshot: the client's transaction can still choose its isolation level.
-            let mut questions = vec!["show search_path"];
+            let mut questions = vec!["show search_path", "show role", "show session_authorization"];
+            let always = questions.len();
             if self.status == b'I' || self.catalog_touched {
                 questions.push(TEMPORARY);
             }
             let mut answered = self.question(&[], &questions).await?;
             let path = answered.value().unwrap_or_default();
-            let temporary =
-                if questions.len() > 1 { answered.value().map(Into::into) } else { self.settings.temporary.clone() };
+            // `$user` on the path is whoever the session is now.
+            let (role, login) = (answered.value().filter(|role| role != "none"), answered.value());
+            let role = role.or(login).map_or_else(|| Arc::clone(&self.role), Name::from);
+            let temporary = if questions.len() > always {
+                answered.value().map(Into::into)
+            } else {
+                self.settings.temporary.clone()
+            };
             if answered.damaged {
                 return Err(RelayError::Hidden("search_path is not text".to_owned()));
             }
-            self.learn_path(&path, temporary)?;
+            self.learn_path(&path, &role, temporary)?;
         }
         // Within a transaction only what the transaction itself changed is asked for: it has its snapshot then.
         if self.catalog_outdated && (self.status == b'I' || self.catalog_touched) {

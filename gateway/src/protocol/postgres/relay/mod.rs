@@ -139,6 +139,8 @@ struct Relay {
     early_sync: bool,
     /// Whether a command of this transaction can reach sensitive columns: a deferred constraint tells of it at COMMIT.
     exposed: bool,
+    /// Whether one of it can run code that nobody has read.
+    ran_code: bool,
     /// Whether a message of the extended protocol came after the last Sync: the server may be in a transaction that only Sync ends.
     batch_open: bool,
     /// Bytes of a message that is dropped and is not wholly there yet.
@@ -202,6 +204,7 @@ pub(super) async fn relay(established: Established, services: &Services) {
         catalog_touched: false,
         copy_in: CopyIn::No,
         exposed: false,
+        ran_code: false,
         early_sync: false,
         batch_open: false,
         dropping: 0,
@@ -379,13 +382,16 @@ impl Relay {
 
     /// How much of the server's texts the workload sees.
     fn candour(&self) -> Candour {
-        if self.enforced && self.exposed && self.catalog.any_sensitive { Candour::Code } else { Candour::Whole }
+        match (self.enforced && self.exposed && self.catalog.any_sensitive, self.ran_code) {
+            (false, _) => Candour::Whole,
+            (true, false) => Candour::Code,
+            (true, true) => Candour::Bare,
+        }
     }
 
     /// Learns the search path from the text that the server gave it.
-    fn learn_path(&mut self, text: &str, temporary: Option<Name>) -> Result<(), RelayError> {
-        let path =
-            search_path(text, &self.role).ok_or_else(|| RelayError::Hidden("search_path is no list".to_owned()))?;
+    fn learn_path(&mut self, text: &str, role: &str, temporary: Option<Name>) -> Result<(), RelayError> {
+        let path = search_path(text, role).ok_or_else(|| RelayError::Hidden("search_path is no list".to_owned()))?;
         self.settings = Settings { search_path: Some(path.into()), temporary };
         self.settings_outdated = false;
         Ok(())

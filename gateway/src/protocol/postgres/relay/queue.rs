@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
+use super::client::runs_code;
 use super::errors::Candour;
 use super::message::Bound;
 use super::rows::Columns;
@@ -183,6 +184,17 @@ impl Queue {
     pub(super) fn changes_rules(&self) -> bool {
         self.owed.iter().any(|owed| match owed {
             Owed::Query(running) | Owed::Execute(running) | Owed::Function(running) => running.changes.rules,
+            _ => false,
+        })
+    }
+
+    /// Whether a command is outstanding that can run code that nobody has read.
+    pub(super) fn runs_code(&self) -> bool {
+        self.owed.iter().any(|owed| match owed {
+            Owed::Query(running) | Owed::Execute(running) | Owed::Function(running) => {
+                runs_code(&running.asked.prepared.analysis)
+            }
+            Owed::Bind { portal, .. } => runs_code(&portal.prepared.analysis),
             _ => false,
         })
     }

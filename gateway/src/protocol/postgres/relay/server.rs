@@ -324,7 +324,7 @@ impl Relay {
             _ => return Err(UNASKED),
         }
         if self.status == b'I' {
-            self.exposed = self.queue.is_exposed();
+            (self.exposed, self.ran_code) = (self.queue.is_exposed(), self.queue.runs_code());
             // Portals end with their transaction, and SET LOCAL does.
             self.queue.portals.clear();
             if self.catalog_touched {

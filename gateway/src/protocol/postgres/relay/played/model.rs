@@ -47,7 +47,7 @@ fn known(text: &[u8]) -> Option<&'static Known> {
 pub(super) fn first_answers() -> Vec<u8> {
     let mut model = Model::new(Box::new(std::iter::repeat(0xff)));
     let mut out = BytesMut::new();
-    crate::protocol::postgres::catalog::ask(OWN_NAMES, &["show search_path", "temporary"], &mut out);
+    crate::protocol::postgres::catalog::ask(OWN_NAMES, &["show search_path", "role", "login", "temporary"], &mut out);
     let mut said = model.hear(&out);
     said.extend(model.hear(&super::script::query("")));
     said
