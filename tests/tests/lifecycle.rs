@@ -357,6 +357,43 @@ fn a_full_disk_stops_traffic_and_says_so() -> Result<()> {
     Ok(())
 }
 
+/// A folder in which nobody can write, root neither, for as long as this lives.
+struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    fn new(folder: &Path) -> Result<Self> {
+        run(Command::new("mount").arg("--bind").args([folder, folder]))?.success()?;
+        let read_only = Self(folder.to_owned());
+        run(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(folder))?.success()?;
+        Ok(read_only)
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = run(Command::new("umount").arg("-l").arg(&self.0));
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_stops_traffic_and_says_so() -> Result<()> {
+    let node = Node::start()?;
+    node.serves(&node.job)?;
+    let sessions = || node.sniffer.count("tcp port 5432 and tcp[tcpflags] & tcp-syn != 0");
+    let before = sessions()?;
+    let closed = ReadOnly::new(&node.sluice.state_dir().join("recordings"))?;
+    let said = node.query(&node.job)?.failure()?;
+    ensure!(!said.is_empty());
+    assert_eq!(sessions()?, before, "nothing is forwarded that is not recorded");
+    let status = node.sluice.cli(&["status"])?;
+    ensure!(!status.status.success() && status.stdout.contains("nothing can be recorded"), "{status:?}");
+    ensure!(status.stdout.contains("Read-only") && status.stdout.contains("the right to write"), "{status:?}");
+    drop(closed);
+    node.serves(&node.job)?;
+    ensure!(node.sluice.cli(&["status"])?.status.success());
+    Ok(())
+}
+
 #[test]
 fn a_recording_survives_kill_9_with_every_forwarded_command() -> Result<()> {
     let mut node = Node::start()?;
