@@ -17,13 +17,21 @@ pub(super) fn is_value(expr: &Expr) -> bool {
     }
 }
 
+/// A comparison by `=`.
+pub(super) struct Equals<'e> {
+    pub(super) left: &'e Expr,
+    pub(super) right: &'e Expr,
+    /// Whether the sides mean the same. `a = ANY (b)` compares `a`, and asks of `b` whether it holds such a value.
+    pub(super) even: bool,
+}
+
 /// What a comparison by `=` compares: `a = b`, `a IN (b, c)`, `a = ANY (b)`.
-pub(super) fn equality(expr: &Expr) -> Option<(&Expr, &Expr)> {
+pub(super) fn equality(expr: &Expr) -> Option<Equals<'_>> {
     match expr {
-        Expr::Operator { name, left: Some(left), right, quantity: Quantity::One | Quantity::Any }
+        Expr::Operator { name, left: Some(left), right, quantity: quantity @ (Quantity::One | Quantity::Any) }
             if is_equals(name) =>
         {
-            Some((left, right))
+            Some(Equals { left, right, even: *quantity == Quantity::One })
         }
         _ => None,
     }
@@ -49,7 +57,7 @@ fn conjunct(expr: &Expr, is_target: &dyn Fn(&[String]) -> bool) -> Predicate {
         return parts.iter().map(|part| conjunct(part, is_target)).max().unwrap_or(Predicate::Tautology);
     }
     let bare = |one: &Expr, other: &Expr| matches!(one, Expr::Column(path) if is_target(path)) && is_value(other);
-    if equality(expr).is_some_and(|(left, right)| bare(left, right) || bare(right, left)) {
+    if equality(expr).is_some_and(|e| bare(e.left, e.right) || e.even && bare(e.right, e.left)) {
         return Predicate::Equality;
     }
     let mut found = Found::default();

@@ -13,6 +13,10 @@ select u.ssn, o.id from users u full join orders o on u.id = o.user_id order by 
 select u.ssn, p.sku from users u cross join products p order by u.id, p.sku;
 --- natural: refused
 select c.amount from claims c natural join (select ssn from users) u;
+--- natural to a with: refused
+with c as (select ssn from claims) select u.id from users u natural join c;
+--- natural of two tables: either
+select amount from claims natural join (accounts a (key, owner, ssn, balance)) order by amount;
 --- using it: either
 select ssn, amount from claims join users using (ssn) order by amount;
 --- full join using it: either
@@ -41,7 +45,8 @@ select l.id from logs l join users u on u.ssn = l.line;
 select a.id, b.id from users a join users b on a.ssn < b.ssn;
 --- to itself: either
 select a.id from users a join users b on a.ssn = b.ssn order by 1;
---- salaries to themselves: refused
+-- A comparison with a column that has at least its tags is an equality, and policy permits those.
+--- salaries to themselves: either; differs equality
 select a.id, b.id from users a join users b on a.salary = b.salary and a.id < b.id;
 --- on a constant: either; differs equality
 select o.id from orders o join users u on u.id = o.user_id and u.ssn = '539-48-0120' order by 1;

@@ -76,6 +76,7 @@ select id from users where id = 1 and (ssn < '6' or 1 / 0 = 1);
 --- setseed: refused
 select setseed(ascii(ssn) / 256.0), random() from users where id = 1;
 --- setseed, then random: refused
+select setseed(0.5);
 select setseed(ascii(ssn) / 256.0) from users where id = 1;
 select random();
 --- setseed out of range: refused
@@ -153,6 +154,13 @@ select id from users where profile @@ '$.pin starts with "Zq"';
 select id from users where phones @> array['+49-151-7730-4418'];
 --- where element is: refused
 select id from users where '+49-151-7730-4418' = any (phones);
+--- where element is, as a parameter: refused
+\params +49-151-7730-4418
+select id from users where $1 = any (phones);
+--- where element is a column: refused
+select u.id from users u join logs l on l.line = any (u.phones);
+--- where every element is: refused
+select id from users where '+49-151-7730-4418' = all (phones);
 --- where array's element is: refused
 select id from users where phones[1] like '+49-15%';
 --- where generated column: refused

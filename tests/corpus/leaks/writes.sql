@@ -8,6 +8,8 @@ update users set note = 'x' where id = 1 returning upper(ssn);
 --- returning an alias's: masked
 update users as u set note = 'x' where id = 1 returning u.ssn;
 --- returning of a delete: masked
+delete from claims where id = 2 returning ssn;
+--- returning of a delete that a trigger copies: refused
 delete from accounts where id = 2 returning ssn;
 --- returning of an insert: either
 insert into users (id, name, ssn) values (40, 'Gus', '000-11-0000') returning id, ssn;
@@ -24,6 +26,8 @@ delete from logs using users u where logs.id = 1 and u.id = 1 returning u.ssn;
 --- with an update: masked
 with w as (update users set note = 'x' where id = 1 returning ssn) select * from w;
 --- with a delete: masked
+with w as (delete from claims where id = 2 returning *) select ssn from w;
+--- with a delete that a trigger copies: refused
 with w as (delete from accounts where id = 2 returning *) select ssn from w;
 --- with an insert that copies: refused
 with w as (insert into logs (line) select ssn from users returning line) select * from w;

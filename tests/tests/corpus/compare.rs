@@ -5,9 +5,11 @@ use crate::play::{Played, settled};
 use crate::search::Search;
 
 /// What stands for a value of a type that cannot hold a text, beside NULL.
-const CONSTANTS: [&str; 12] = [
+const CONSTANTS: [&str; 13] = [
     "[redacted]",
     "\"[redacted]\"",
+    // jsonb's binary format begins with a version.
+    "\u{1}\"[redacted]\"",
     "0",
     "0.00",
     "f",

@@ -7,7 +7,7 @@ use crate::access::{Action, ColumnName, Name, Tags};
 use crate::sql::builtin::{self, Class};
 use crate::sql::catalog::{CastContext, TypeKind};
 use crate::sql::form::{Constant, Expr, Quantity, Subquery};
-use crate::sql::predicate::{MAX_LIST, equality, is_equals, is_value};
+use crate::sql::predicate::{Equals, MAX_LIST, equality, is_equals, is_value};
 
 /// `text` (`pg_type.dat`).
 pub(super) const TEXT: u32 = 25;
@@ -94,7 +94,7 @@ impl Walk<'_> {
 
     /// One comparison of a condition, or anything else that is true or false; what it is made of.
     fn compared(&mut self, expr: &Expr, scope: &Scope<'_>) -> Vec<Node> {
-        let Some((left, right)) = equality(expr) else {
+        let Some(Equals { left, right, even }) = equality(expr) else {
             let value = self.expr(expr, scope);
             self.filter(value.nodes.clone());
             return value.nodes;
@@ -116,12 +116,12 @@ impl Walk<'_> {
         };
         let value = |expr: &Expr, value: &Value| is_value(expr) && value.nodes.is_empty() && short(expr);
         match (bare(left, &one), bare(right, &other)) {
-            (Some(a), Some(b)) => {
+            (Some(a), Some(b)) if even => {
                 self.filters.push((a, Equality::With(b)));
                 self.filters.push((b, Equality::With(a)));
             }
             (Some(a), None) if value(right, &other) => self.filters.push((a, Equality::Yes)),
-            (None, Some(b)) if value(left, &one) => self.filters.push((b, Equality::Yes)),
+            (None, Some(b)) if even && value(left, &one) => self.filters.push((b, Equality::Yes)),
             _ => {
                 self.filter(one.nodes.clone());
                 self.filter(other.nodes.clone());

@@ -109,6 +109,11 @@ impl Graph {
         }
     }
 
+    /// Whether it is a relation's column, and not one that a query shows.
+    pub(super) fn is_column(&self, node: Node) -> bool {
+        self.get(node).is_some_and(|data| data.source.is_some())
+    }
+
     /// The columns that a value is, unchanged: its own, and those under a view's.
     pub(super) fn exact(&self, node: Node) -> Vec<Source> {
         let (mut found, mut at, mut steps) = (Vec::new(), Some(node), 0);

@@ -269,7 +269,11 @@ impl<'a> Walk<'a> {
                 let equality = match equality {
                     Equality::No => false,
                     Equality::Yes => true,
-                    Equality::With(other) => covers(&self.graph.exact_tags(other), &tags),
+                    // A query's column may be of any rows: it is a row source.
+                    Equality::With(other) => {
+                        let plain = self.graph.is_column(node) && self.graph.is_column(other);
+                        plain && covers(&self.graph.exact_tags(other), &tags)
+                    }
                 };
                 self.touch(Action::SqlFilter, name, tags, Facts { equality, ..Facts::default() });
             }
