@@ -43,7 +43,7 @@ pub(super) enum Planned {
 /// Combines the masks of every permitted effect.
 ///
 /// A value that is a masked column gets its mask; one that was computed from such a column, or may be anything, is
-/// redacted: no mask of part of a value is safe there.
+/// redacted whole: no mask of part of a value is safe there, nor is whether it is NULL.
 pub(super) fn plan(
     analysis: &Analysis,
     catalog: &Catalog,
@@ -62,9 +62,9 @@ pub(super) fn plan(
     // What could not be read may show any column.
     let unknown = catalog.any_sensitive && effects.iter().any(|(effect, _)| effect.action == Action::SqlUnknown);
     let mut fetched = Widths::clone(&given.0);
-    let of = Of { masks: &masks, anything: catalog.any_sensitive.then_some(Mask::Redact) };
+    let of = Of { masks: &masks, anything: catalog.any_sensitive.then_some(Mask::Whole) };
     let answer = |outputs: &Outputs, fetched: &Arc<Widths>| match outputs {
-        _ if unknown => Answer::All(Some(Mask::Redact)),
+        _ if unknown => Answer::All(Some(Mask::Whole)),
         Outputs::Nothing => Answer::Columns(Vec::new()),
         Outputs::Columns(columns) => Answer::Columns(columns.iter().map(|lineage| of.lineage(lineage)).collect()),
         Outputs::Open(lineage) => Answer::All(of.computed(lineage)),
@@ -120,14 +120,14 @@ impl Of<'_> {
         let exact = lineage.exact.iter().fold(None, |all, column| both(all, self.masks.get(&**column).copied()));
         let derived = lineage.derived.iter().filter_map(|column| self.masks.get(&**column).copied());
         // Tied to another column of the same mask, it is no more than that.
-        let derived = derived.filter(|mask| exact != Some(*mask)).map(|_| Mask::Redact).next();
+        let derived = derived.filter(|mask| exact != Some(*mask)).map(|_| Mask::Whole).next();
         let unknown = self.anything.filter(|_| lineage.unknown);
         both(both(exact, derived), unknown)
     }
 
     /// As of a value that was computed.
     fn computed(&self, lineage: &Lineage) -> Option<Mask> {
-        self.lineage(lineage).map(|_| Mask::Redact)
+        self.lineage(lineage).map(|_| Mask::Whole)
     }
 }
 
@@ -187,16 +187,16 @@ mod tests {
         let anything = Lineage { unknown: true, ..Lineage::default() };
         for (lineage, mask) in [
             (exact.clone(), Some(Mask::Hash)),
-            (derived.clone(), Some(Mask::Redact)),
+            (derived.clone(), Some(Mask::Whole)),
             (other, None),
-            (tied, Some(Mask::Redact)),
-            (anything, Some(Mask::Redact)),
+            (tied, Some(Mask::Whole)),
+            (anything, Some(Mask::Whole)),
             (Lineage { derived: vec![column("ssn")], ..exact }, Some(Mask::Hash)),
         ] {
             assert_eq!(masks(vec![Outputs::Columns(vec![lineage.clone()])]), [mask], "{lineage:?}");
         }
-        assert_eq!(masks(vec![Outputs::Open(derived)]), [Some(Mask::Redact)]);
-        assert_eq!(masks(vec![Outputs::Unknown]), [Some(Mask::Redact)]);
+        assert_eq!(masks(vec![Outputs::Open(derived)]), [Some(Mask::Whole)]);
+        assert_eq!(masks(vec![Outputs::Unknown]), [Some(Mask::Whole)]);
     }
 
     #[test]

@@ -51,13 +51,13 @@ impl Masker {
     }
 
     /// Appends what `mask` makes of a column's value to `out`: a value of the same type in the same format, or nothing
-    /// for NULL. Where a mask cannot work on a value, the value is redacted. Only `Redact`, `Constant`, `Date` and `Bucket`
+    /// for NULL. Where a mask cannot work on a value, the value is redacted. Only `Redact`, `Whole`, `Constant`, `Date` and `Bucket`
     /// may happen to give the value that came.
     pub fn apply(&self, mask: Mask, column: Column, value: &[u8], out: &mut BytesMut) -> Masked {
         let Some(kind) = Kind::of(column.type_oid) else { return Masked::Null };
         let start = out.len();
         let done = match mask {
-            Mask::Redact => kind.write_text(column.format, REDACTED, out),
+            Mask::Redact | Mask::Whole => kind.write_text(column.format, REDACTED, out),
             Mask::Null => false,
             Mask::Constant(constant) => {
                 kind.write_text(column.format, constant.as_str(), out)

@@ -80,7 +80,7 @@ impl Widths {
         match self.columns.get(&count) {
             Some(masks) => both(masks.get(place).copied().flatten(), self.all),
             // No cursor of that many columns is known: it is one of a function's.
-            None => Some(Mask::Redact),
+            None => Some(Mask::Whole),
         }
     }
 }
@@ -103,7 +103,7 @@ impl Plan {
             Some(Answer::Columns(masks)) if masks.len() == count => (masks.clone(), true),
             Some(Answer::All(mask)) => (vec![*mask; count], true),
             Some(Answer::Fetched(widths)) => ((0..count).map(|place| widths.at(place, count)).collect(), true),
-            Some(Answer::Columns(_) | Answer::Stream(_)) | None => (vec![Some(Mask::Redact); count], false),
+            Some(Answer::Columns(_) | Answer::Stream(_)) | None => (vec![Some(Mask::Whole); count], false),
         };
         for (mask, origin) in masks.iter_mut().zip(origins) {
             if let Some(more) = masking.origins.get(origin)
@@ -131,9 +131,9 @@ mod tests {
         let plan = Plan::Masked(Masking { answers, origins });
         assert_eq!(plan.masks(0, &[origin(9, 1), origin(0, 0)]), (vec![None, Some(Mask::Redact)], true));
         assert_eq!(plan.masks(0, &[origin(9, 2), origin(0, 0)]), (vec![Some(Mask::Hash), Some(Mask::Redact)], false));
-        assert_eq!(plan.masks(0, &[origin(9, 1)]), (vec![Some(Mask::Redact)], false), "another number of columns");
+        assert_eq!(plan.masks(0, &[origin(9, 1)]), (vec![Some(Mask::Whole)], false), "another number of columns");
         assert_eq!(plan.masks(1, &[origin(9, 1)]), (vec![None], true));
-        assert_eq!(plan.masks(2, &[origin(9, 1)]), (vec![Some(Mask::Redact)], false), "another statement");
+        assert_eq!(plan.masks(2, &[origin(9, 1)]), (vec![Some(Mask::Whole)], false), "another statement");
         assert_eq!(Plan::Pass.masks(7, &[origin(9, 2)]), (vec![None], true));
     }
 
@@ -145,6 +145,6 @@ mod tests {
         assert!(!widths.grow(&Answer::Columns(vec![None, Some(Mask::Hash)])));
         let plan = Plan::Masked(Masking { answers: vec![Answer::Fetched(Arc::new(widths))], ..Masking::default() });
         assert_eq!(plan.masks(0, &[origin(1, 1), origin(1, 2)]).0, [None, Some(Mask::Hash)]);
-        assert_eq!(plan.masks(0, &[origin(1, 1)]).0, [Some(Mask::Redact)]);
+        assert_eq!(plan.masks(0, &[origin(1, 1)]).0, [Some(Mask::Whole)]);
     }
 }

@@ -24,6 +24,9 @@ pub enum Mask {
     Bucket(u32),
     /// This text.
     Constant(Constant),
+    /// As `Redact`, and NULL is not told from any other value. No policy says it: it is for what was computed from a masked
+    /// column, where NULL may come of a value (`nullif(ssn, '1')`, `profile -> 'key'`).
+    Whole,
 }
 
 /// What of a text stays.
@@ -129,12 +132,17 @@ impl Shape {
 impl Mask {
     /// `partial` without more words: the last four characters of any text.
     pub const PARTIAL: Mask = Mask::Partial(Partial { of: Shape::Any, keep: Shape::Any.keeps() });
+
+    /// Whether it is put in the place of NULL, too.
+    pub const fn hides_null(self) -> bool {
+        matches!(self, Mask::Whole)
+    }
 }
 
 impl fmt::Display for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Mask::Redact => f.write_str("redact"),
+            Mask::Redact | Mask::Whole => f.write_str("redact"),
             Mask::Null => f.write_str("null"),
             Mask::Partial(Partial { of, keep }) if *keep == of.keeps() => write!(f, "partial{}", of.word()),
             Mask::Partial(Partial { of, keep }) => write!(f, "partial{}:keep={keep}", of.word()),
@@ -235,9 +243,13 @@ impl<'de> Deserialize<'de> for Mask {
     }
 }
 
-/// The mask that holds where two apply: two different ones are `Redact`.
+/// The mask that holds where two apply: two different ones are `Redact`, or `Whole` where one is that.
 pub fn strictest(one: Mask, other: Mask) -> Mask {
-    if one == other { one } else { Mask::Redact }
+    match (one, other) {
+        (Mask::Whole, _) | (_, Mask::Whole) => Mask::Whole,
+        _ if one == other => one,
+        _ => Mask::Redact,
+    }
 }
 
 #[cfg(test)]
@@ -321,5 +333,6 @@ mod tests {
         assert_eq!(strictest(Mask::Hash, Mask::PARTIAL), Mask::Redact);
         let (ten, twenty) = (Mask::Bucket(10), Mask::Bucket(20));
         assert_eq!(strictest(ten, twenty), Mask::Redact);
+        assert_eq!(strictest(Mask::Null, Mask::Whole), Mask::Whole);
     }
 }

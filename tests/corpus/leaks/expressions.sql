@@ -91,6 +91,16 @@ select coalesce(ssn, 'none') from users where id < 6;
 select coalesce(note, ssn) from users order by id;
 --- nullif: either
 select nullif(ssn, '539-48-0120') from users;
+--- nullif of a card, that may not be asked for: masked 1
+select nullif(card, '4539-7712-8841-0063') from users;
+--- nullif of a document's field: masked 1
+select nullif(profile ->> 'pin', 'Zq481516xKv') from users;
+--- nullif, coalesced: masked 1
+select coalesce(nullif(ssn, '539-48-0120'), 'none') from users;
+--- nullif of a number: masked 1
+select nullif(salary, 193827465) from users;
+--- field that is there or not: masked 1
+select profile -> 'pin' -> 0, 1 from users;
 --- greatest: either
 select greatest(ssn, '5') from users;
 --- least: either

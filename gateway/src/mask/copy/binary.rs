@@ -120,7 +120,10 @@ pub(super) fn mask(row: &[u8], masking: &mut Masking<'_>, out: &mut BytesMut) ->
         };
         let at = out.len();
         out.put_i32(length);
-        match (value, masking.mask(column)?) {
+        let mask = masking.mask(column)?;
+        // NULL is as any other value, where it may tell something.
+        let value = if mask.is_some_and(|(_, mask)| mask.hides_null()) { value.or(Some(b"")) } else { value };
+        match (value, mask) {
             (None, _) => {}
             (Some(value), None) => out.put_slice(value),
             (Some(value), Some(mask)) => {

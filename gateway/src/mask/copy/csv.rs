@@ -82,7 +82,7 @@ impl Rows {
             let field = self.field(rest);
             let (raw, more) = rest.split_at_checked(field.length).unwrap_or((rest, b""));
             match masking.mask(column)? {
-                Some(mask) if field.quoted || raw != self.options.null => {
+                Some(mask) if field.quoted || raw != self.options.null || mask.1.hides_null() => {
                     self.masked.clear();
                     match masking.apply(mask, Format::Text, &self.value, &mut self.masked) {
                         Masked::Value => self.put(column, masking.columns.len() == 1, out),

@@ -100,7 +100,7 @@ impl Rows {
             let length = field(rest, self.options.delimiter);
             let (raw, more) = rest.split_at_checked(length).unwrap_or((rest, b""));
             match masking.mask(column)? {
-                Some(mask) if raw != self.options.null => {
+                Some(mask) if raw != self.options.null || mask.1.hides_null() => {
                     self.value.clear();
                     self.masked.clear();
                     unescape(raw, &mut self.value);

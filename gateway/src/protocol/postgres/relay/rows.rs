@@ -53,6 +53,8 @@ impl Columns {
         let mut masked = 0u64;
         for (column, mask) in &self.columns {
             let value = fields.value()?;
+            // NULL is as any other value, where it may tell something.
+            let value = if mask.is_some_and(Mask::hides_null) { value.or(Some(b"")) } else { value };
             match (value, mask) {
                 (None, _) => out.put_i32(-1),
                 (Some(value), None) => put_value(out, value),
@@ -152,6 +154,19 @@ mod tests {
         assert!(columns.mask(&row(&[None]), &Masker::new([0; 32]), &mut out).is_err());
         let (columns, agree) = Columns::describe(&described(&[(9, 1)]), &plan(), 0).unwrap();
         assert!(!agree && !columns.pass(), "another number of columns is redacted");
+    }
+
+    #[test]
+    fn null_shows_where_a_column_is_masked_and_not_where_something_was_computed() {
+        for (mask, null) in [(Mask::Redact, None), (Mask::Whole, Some("[redacted]"))] {
+            let plan = Plan::Masked(Masking { answers: vec![Answer::Columns(vec![Some(mask)])], ..Masking::default() });
+            let (columns, _) = Columns::describe(&described(&[(0, 0)]), &plan, 0).unwrap();
+            for (value, seen) in [(None, null), (Some("value"), Some("[redacted]"))] {
+                let mut out = BytesMut::new();
+                columns.mask(&row(&[value]), &Masker::new([0; 32]), &mut out).unwrap();
+                assert_eq!(&out[..], &row(&[seen])[..], "{mask:?}");
+            }
+        }
     }
 
     #[test]
