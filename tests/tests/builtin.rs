@@ -59,7 +59,7 @@ fn lines(file: &'static str) -> impl Iterator<Item = &'static str> {
 /// A line without what it says beside the signature; types as the server spells them.
 fn signature(line: &str) -> String {
     let line = line.split_once(": ").map_or(line, |(signature, _)| signature);
-    let line = line.trim_end_matches(" grows").trim_end_matches(" collates");
+    let line = line.rsplit_once(')').map_or(line, |(signature, _)| &line[..signature.len() + 1]);
     line.replace("variadic ", "")
         .replace("=,", ",")
         .replace("=)", ")")
@@ -296,7 +296,11 @@ fn what_is_total_fails_at_none_of_the_worst_values() -> Result<()> {
                 Some((parameter, _)) if total.variadic && parameter == "text[]" => format!("variadic a{index}.v"),
                 _ => format!("a{index}.v"),
             };
-            let arguments: Vec<String> = (0..sources.len()).map(argument).collect();
+            let mut arguments: Vec<String> = (0..sources.len()).map(argument).collect();
+            if total.name.ends_with("_build_object") {
+                // Its values come behind names.
+                arguments.insert(0, "'name'".to_owned());
+            }
             statements.push(statement(&format!("pg_catalog.{}({})", total.name, arguments.join(", ")), &sources));
         }
     }
@@ -342,6 +346,8 @@ fn total_casts_fail_at_none_of_the_worst_values() -> Result<()> {
             "time with time zone" => &["timetz", "timetz(0)"],
             "timestamp without time zone" => &["timestamp", "timestamp(0)", "timestamp(5)"],
             "timestamp with time zone" => &["timestamptz", "timestamptz(0)", "timestamptz(5)"],
+            // With a precision, some overflow.
+            "numeric" => &["numeric"],
             other => &[other],
         };
         for table in tables.get(from).into_iter().flatten() {

@@ -207,7 +207,7 @@ mod tests {
                 given.grow(&[Answer::Columns(vec![None, None])]);
             }
             let Planned::Plan { plan, .. } = planned(vec![Outputs::Fetched], None, &given) else { panic!() };
-            assert_eq!(plan.masks(0, &[Origin { table: 0, column: 0 }]).0, [Some(Mask::Redact)]);
+            assert_eq!(plan.masks(0, &[Origin { table: 0, column: 0 }]).0, [Some(Mask::Whole)]);
         }
     }
 

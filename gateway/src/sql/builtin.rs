@@ -36,24 +36,31 @@ pub(super) enum Class {
 pub(super) struct Positions {
     /// One bit an argument; the highest stands for all that follow.
     mask: u64,
-    grows: bool,
+    /// How many times as long as its arguments the result may be; 0: it does not grow.
+    growth: u32,
     collates: bool,
+    /// Whether it prints its arguments; whether it makes jsonb of them.
+    prints: bool,
+    parses: bool,
+    /// Whether every second argument, from the first, is a name, which must not be sensitive: NULL is none.
+    keys: bool,
 }
 
 impl Positions {
     /// Every argument, unconditionally.
-    pub(super) const ALL: Positions = Positions { mask: u64::MAX, grows: false, collates: false };
+    pub(super) const ALL: Positions =
+        Positions { mask: u64::MAX, growth: 0, collates: false, prints: false, parses: false, keys: false };
 
     /// Whether the argument at `index`, from 0, may be sensitive.
     pub(super) fn may_be_sensitive(self, index: usize) -> bool {
         let bit = u32::try_from(index).unwrap_or(u32::MAX).min(u64::BITS.saturating_sub(1));
-        self.mask.checked_shr(bit).is_some_and(|rest| rest & 1 == 1)
+        !(self.keys && index.is_multiple_of(2)) && self.mask.checked_shr(bit).is_some_and(|rest| rest & 1 == 1)
     }
 
-    /// Whether the result is as long as the arguments together, so that it fails at 1 GB: then it is total only while at
-    /// most one argument is anything but a short literal. Doubling 27 times tells a value of one character from one of two.
-    pub(super) fn grows(self) -> bool {
-        self.grows
+    /// How many times as long as its arguments together the result may be, so that it fails at 1 GB: then it is total only
+    /// while they are far from that. Doubling 27 times tells a value of one character from one of two.
+    pub(super) fn growth(self) -> Option<u32> {
+        (self.growth > 0).then_some(self.growth)
     }
 
     /// Whether it fails for some values under a nondeterministic collation: then it is total only where no COLLATE and no
@@ -62,11 +69,24 @@ impl Positions {
         self.collates
     }
 
+    /// Whether it is total only on what can be printed at no risk: types of somebody else run their code.
+    pub(super) fn prints(self) -> bool {
+        self.prints
+    }
+
+    /// Whether it takes a json apart that it is given.
+    pub(super) fn parses(self) -> bool {
+        self.parses
+    }
+
     fn both(self, other: Positions) -> Positions {
         Positions {
             mask: self.mask & other.mask,
-            grows: self.grows || other.grows,
+            growth: self.growth.max(other.growth),
             collates: self.collates || other.collates,
+            prints: self.prints || other.prints,
+            parses: self.parses || other.parses,
+            keys: self.keys || other.keys,
         }
     }
 }
@@ -82,6 +102,8 @@ pub(super) struct Kinds {
     pub(super) set: bool,
     /// It changes a sequence, a lock or the seed of random numbers.
     pub(super) writes: bool,
+    /// What it makes may be much longer than what it is given.
+    pub(super) long: bool,
 }
 
 /// What functions of `pg_catalog` of that name do, if called with `arity` arguments: the weakest of all that could be meant.
@@ -137,11 +159,11 @@ pub(super) fn operator(name: &str, left: Option<u32>, right: Option<u32>) -> Opt
     fitting.unwrap_or_else(|| weakest(overloads.iter()).flatten())
 }
 
-/// What an explicit cast does, with or without a length. A source that is `None` is not known.
+/// What an explicit cast does; `sized`: a length or a precision is given. A source that is `None` is not known.
 ///
 /// An assignment to a column is another thing: there a text that is too long fails, and only here it is cut.
-pub(super) fn cast(from: Option<u32>, to: u32) -> Class {
-    from.filter(|from| TYPES.casts_totally(*from, to)).map_or(Class::Pure, |_| Class::Total(Positions::ALL))
+pub(super) fn cast(from: Option<u32>, to: u32, sized: bool) -> Class {
+    from.filter(|from| TYPES.casts_totally(*from, to, sized)).map_or(Class::Pure, |_| Class::Total(Positions::ALL))
 }
 
 /// How functions of `pg_catalog` of that name are called.
@@ -153,6 +175,35 @@ pub(super) fn kind(name: &str) -> Kinds {
 /// array of it. `char` is the name in `pg_type`, of one byte; SQL's `char` is `character` or `bpchar`.
 pub(super) fn type_oid(name: &str) -> Option<u32> {
     TYPES.oid(name)
+}
+
+/// Whether values of a type that PostgreSQL brings are all short, printed as text.
+pub(super) fn is_short(oid: u32) -> bool {
+    types::SHORT.contains(&oid)
+}
+
+/// Whether values of a type that PostgreSQL brings are printed without failing; `parses`: into jsonb, where a json fails.
+pub(super) fn prints(oid: u32, parses: bool) -> bool {
+    oid == UNKNOWN || TYPES.prints(oid, parses)
+}
+
+/// The type of the elements of an array type that PostgreSQL brings.
+pub(super) fn element(oid: u32) -> Option<u32> {
+    TYPES.element(oid)
+}
+
+/// Whether a function of that name could be called with one row.
+pub(super) fn takes_row(name: &str) -> bool {
+    TABLES.functions.get(name).is_some_and(|named| match named.whole {
+        // A type's name is a cast's, and there is none of rows.
+        Some(_) => type_oid(name).is_none(),
+        None => named.overloads.iter().any(|overload| overload.fits(&[types::RECORD])),
+    })
+}
+
+/// Whether it is a text, or a literal that becomes one.
+pub(super) fn is_text(oid: u32) -> bool {
+    matches!(oid, types::TEXT | VARCHAR | types::BPCHAR | UNKNOWN)
 }
 
 /// Whether `pg_catalog` has only functions of that name which are harmless by themselves.

@@ -165,7 +165,10 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ("select id from users where ssn in ('1', '2')", "read users, read users.id, filter users.ssn [=]"),
     ("select id from users where '1' = any (ssn)", "read users, read users.id, filter users.ssn"),
     ("select id from users where ssn = any (array['1', '2'])", "read users, read users.id, filter users.ssn [=]"),
-    ("select u.id from users u where u.name = any (u.ssn)", "read users, read users.id, filter users.name, filter users.ssn"),
+    (
+        "select u.id from users u where u.name = any (u.ssn)",
+        "read users, read users.id, filter users.name, filter users.ssn",
+    ),
     ("delete from users where '1' = any (name)", "filter users.name, delete users [range]"),
     ("select id from users where ssn in (select '1')", "read users, read users.id, filter users.ssn"),
     ("select id from users where ssn > '1'", "read users, read users.id, filter users.ssn"),

@@ -101,6 +101,11 @@ pub(super) enum Expr {
         right: Box<Expr>,
         quantity: Quantity,
     },
+    /// One of these values, by comparing them: GREATEST and LEAST by `<`, NULLIF two by the operator that is named.
+    Chosen {
+        operator: Vec<String>,
+        values: Vec<Expr>,
+    },
     And(Vec<Expr>),
     Or(Vec<Expr>),
     Not(Box<Expr>),
@@ -108,6 +113,16 @@ pub(super) enum Expr {
     Cast {
         value: Box<Expr>,
         to: Vec<String>,
+        /// Whether a length or a precision is given.
+        sized: bool,
+    },
+    /// COLLATE: the same value, compared otherwise from there on.
+    Collate(Box<Expr>),
+    /// An element of an array, or a part of one; of a document.
+    Subscript {
+        value: Box<Expr>,
+        places: Vec<Expr>,
+        slice: bool,
     },
     /// CASE: its subject is compared with every condition by `=`, where it has one.
     Case {

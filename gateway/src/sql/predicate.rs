@@ -88,13 +88,20 @@ impl Found {
                 left.iter().for_each(|left| self.walk(left, is_target));
                 self.walk(right, is_target);
             }
-            Expr::Not(value) | Expr::Cast { value, .. } | Expr::Field { row: value, .. } => self.walk(value, is_target),
+            Expr::Not(value) | Expr::Cast { value, .. } | Expr::Collate(value) | Expr::Field { row: value, .. } => {
+                self.walk(value, is_target)
+            }
+            Expr::Subscript { value, places, .. } => {
+                self.walk(value, is_target);
+                places.iter().for_each(|e| self.walk(e, is_target));
+            }
             Expr::Call(call) => call.arguments.iter().chain(&call.over).for_each(|e| self.walk(e, is_target)),
             Expr::Case { subject, conditions, values } => {
                 let parts = subject.iter().map(|subject| &**subject).chain(conditions).chain(values);
                 parts.for_each(|e| self.walk(e, is_target));
             }
-            Expr::And(parts)
+            Expr::Chosen { values: parts, .. }
+            | Expr::And(parts)
             | Expr::Or(parts)
             | Expr::Total(parts)
             | Expr::List(parts)

@@ -228,3 +228,21 @@ with recursive r (id, ssn) as (select id, ssn from users where id = 1 union all 
 with recursive r (id, ssn) as (select id, ssn from users where id = 1 union all select u.id, u.ssn from users u join r on u.id = r.id + 1) search breadth first by ssn set place select id from r order by place;
 --- search's place of it: masked 2
 with recursive r (id, ssn) as (select id, ssn from users where id = 1 union all select u.id, u.ssn from users u join r on u.id = r.id + 1) search depth first by ssn set place select id, place from r;
+--- lag with a default: masked 2
+select id, lag(name, 1, ssn) over (order by id) from users order by id;
+--- lag by a sensitive distance: refused
+select id, lag(name, ascii(ssn) - 50) over (order by id) from users;
+--- nth value by a sensitive number: refused
+select nth_value(name, ascii(ssn) - 50) over (order by id) from users;
+--- lag in its order: refused
+select id, lag(name) over (order by ssn) from users;
+--- last value of a frame: masked 1
+select last_value(born) over (order by id rows between unbounded preceding and unbounded following) from users;
+--- frame's width: refused
+select id, count(*) over (order by id rows between (select ascii(ssn) - 50 from users where id = 1) preceding and current row) from users;
+--- lag of a lag: masked 1
+select lag(s) over (order by id) from (select id, lag(ssn) over (order by id) s from users) t;
+--- lag, coalesced: masked 1
+select coalesce(lag(ssn) over (order by id), 'none') from users;
+--- lag, compared: refused
+select id from (select id, lag(ssn) over (order by id) s from users) t where s > '5';

@@ -91,3 +91,27 @@ select jsonb_set('{}', '{a}', to_jsonb(ssn)) from users where id = 1;
 select '{"x": 1}'::jsonb || to_jsonb(u) from users u;
 --- stripped json: either
 select json_strip_nulls(row_to_json(u)) from users u;
+--- json object with a sensitive name: refused
+select json_build_object(ssn, 1) from users where id = 1;
+--- json object with a sensitive name behind: refused
+select json_build_object('a', 1, ssn, 1) from users;
+--- jsonb of its parts: masked 1
+select jsonb_build_object('a', ssn, 'b', salary, 'c', born) from users;
+--- json of two rows: refused
+select json_build_object('a', u.ssn, 'b', l.line) from users u, logs l where u.id = 1;
+--- json of a row of a subquery: masked 1
+select row_to_json(t) from (select id, ssn, salary, born, tax, feeling from users) t;
+--- json of a row with a value that may fail: refused
+select row_to_json(t) from (select ssn::int from users) t;
+--- count of rows of a subquery: masked
+select count(t) from (select id, ssn from users) t;
+--- count of different rows: refused
+select count(distinct u) from users u;
+--- row's field whose name is a function's: masked
+select u.upper from (select ssn as upper from users) u;
+--- row's field by a function's name that takes rows: either
+select row_to_json(t) from (select ssn as row_to_json from users) t;
+--- row's length: either
+select pg_column_size(u) from users u;
+--- number of a row's NULLs: masked 1
+select num_nulls(ssn, born) from users;

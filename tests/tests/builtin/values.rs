@@ -116,6 +116,7 @@ pub(crate) const VALUES: &[(&str, &str, &[&str])] = &[
     ("regtype", "regtype", OIDS),
     ("text[]", "text[]", ARRAYS),
     // Polymorphic parameters: the first type of each stands with the first of another, and so on.
+    ("record", "pair", &["(1,a)", "(,)", "(2,\"a\"\"b\\\\c\")"]),
     ("anyarray", "text[]", ARRAYS),
     ("anyarray", "json[]", &["{}", "{1,null,\"{}\"}", "{{1},{2}}"]),
     ("anyarray", "int[]", &["{}", "{1,null}", "[2147483646:2147483646]={3}", "[-2147483648:-2147483647]={1,2}"]),
@@ -170,6 +171,7 @@ pub(crate) const SAFE: &[(&str, &str)] = &[
     ("substr", "(0), (1), (2147483647)"),
     ("substring", "(0), (1), (2147483647)"),
     ("split_part", "(1), (2), (2147483647)"),
+    ("array_to_string", "(''), (','), (null)"),
 ];
 
 const TEXTS: &[&str] = &[

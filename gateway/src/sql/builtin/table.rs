@@ -133,6 +133,7 @@ impl Tables {
             "window" => &mut kinds.window,
             "set" => &mut kinds.set,
             "writes" => &mut kinds.writes,
+            "long" => &mut kinds.long,
             _ => return None,
         };
         *flag = true;
@@ -211,8 +212,14 @@ fn overload(judgement: Judgement, parameters: &str, attributes: &str) -> Option<
     }
     for attribute in attributes.split_whitespace() {
         match (judgement, attribute) {
-            (Judgement::Total, "grows") => positions.grows = true,
+            (Judgement::Total, "grows") => positions.growth = 1,
+            (Judgement::Total, "doubles") => positions.growth = 2,
+            (Judgement::Total, "escapes") => positions.growth = 6,
+            (Judgement::Total, "repeats") => positions.growth = 32,
             (Judgement::Total, "collates") => positions.collates = true,
+            (Judgement::Total, "prints") => positions.prints = true,
+            (Judgement::Total, "parses") => (positions.prints, positions.parses) = (true, true),
+            (Judgement::Total, "keys") => positions.keys = true,
             _ => return None,
         }
     }

@@ -7,12 +7,23 @@ use std::sync::LazyLock;
 pub(super) const NONE: u32 = 0;
 /// `text`.
 pub(super) const TEXT: u32 = 25;
+/// A row.
+pub(super) const RECORD: u32 = 2249;
+/// `json`.
+const JSON: u32 = 114;
 /// `character varying`.
 pub(super) const VARCHAR: u32 = 1043;
 /// A literal without a type.
 pub(super) const UNKNOWN: u32 = 705;
 /// `character`.
-const BPCHAR: u32 = 1042;
+pub(super) const BPCHAR: u32 = 1042;
+
+/// Types whose values are short when they are printed: truth, numbers, dates and times, names, addresses, OIDs. A numeric has up
+/// to 150,000 digits.
+pub(super) const SHORT: [u32; 38] = [
+    16, 18, 19, 20, 21, 23, 24, 26, 27, 28, 29, 600, 650, 700, 701, 774, 790, 829, 869, 1082, 1083, 1114, 1184, 1186,
+    1266, 1700, 2202, 2203, 2204, 2205, 2206, 2950, 3220, 3734, 3769, 4089, 4096, 5069,
+];
 
 /// `pg_type.typtype`, and arrays apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +48,8 @@ pub(super) struct Types {
 #[derive(Clone, Copy, Debug)]
 struct Cast {
     total: bool,
+    /// Whether it is total where no precision is given.
+    plain: bool,
     implicit: bool,
 }
 
@@ -95,12 +108,13 @@ impl Types {
         let (types, class) = line.split_once(": ")?;
         let (from, to) = types.split_once(" -> ")?;
         let (class, implicit) = class.strip_suffix(", implicit").map_or((class, false), |class| (class, true));
-        let total = match class {
-            "total" => true,
-            "pure" => false,
+        let (total, plain) = match class {
+            "total" => (true, true),
+            "total without precision" => (false, true),
+            "pure" => (false, false),
             _ => return None,
         };
-        self.casts.insert((self.oid(from)?, self.oid(to)?), Cast { total, implicit }).is_none().then_some(())
+        self.casts.insert((self.oid(from)?, self.oid(to)?), Cast { total, plain, implicit }).is_none().then_some(())
     }
 
     /// A type's OID by any of its names.
@@ -155,15 +169,33 @@ impl Types {
         }
     }
 
+    /// Whether every value can be printed: of the elements of an array, too. `parses`: into jsonb, where a json is taken apart.
+    pub(super) fn prints(&self, oid: u32, parses: bool) -> bool {
+        match self.kinds.get(&oid) {
+            Some(Kind::Base) => oid != UNKNOWN && !(parses && oid == JSON),
+            Some(Kind::Range | Kind::Multirange) => true,
+            Some(Kind::Array { element }) => self.prints(*element, parses),
+            Some(Kind::Pseudo) | None => false,
+        }
+    }
+
+    /// The type of an array's elements.
+    pub(super) fn element(&self, oid: u32) -> Option<u32> {
+        match self.kinds.get(&oid) {
+            Some(Kind::Array { element }) => Some(*element),
+            _ => None,
+        }
+    }
+
     /// Whether an explicit cast fails at no value.
-    pub(super) fn casts_totally(&self, from: u32, to: u32) -> bool {
+    pub(super) fn casts_totally(&self, from: u32, to: u32, sized: bool) -> bool {
         if let Some(cast) = self.casts.get(&(from, to)) {
-            return cast.total;
+            return if sized { cast.total } else { cast.plain };
         }
         match (self.kinds.get(&from), self.kinds.get(&to)) {
             _ if !self.is_known(from) => false,
             (Some(Kind::Array { element }), Some(Kind::Array { element: wanted })) => {
-                self.casts_totally(*element, *wanted)
+                self.casts_totally(*element, *wanted, sized)
             }
             (Some(Kind::Base | Kind::Range | Kind::Multirange), Some(_)) if from == to => true,
             // Arrays and rows quote what is in them, and double the quotes at each nesting.

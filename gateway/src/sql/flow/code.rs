@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::expr::{TEXT, Value};
 use super::scope::{Column, Rows, Scope};
+use super::size::Size;
 use super::{MAX_DEPTH, Shown, Walk};
 use crate::access::{Action, Facts, Name, Object};
 use crate::sql::Changes;
@@ -11,6 +12,9 @@ use crate::sql::builtin::{self, Class};
 use crate::sql::catalog::{Function, FunctionKind};
 use crate::sql::form::{Call, Expr, Sets};
 use crate::sql::postgres::{self, Program};
+
+/// Window functions that show what another row holds: one row in, one row out, and no value of it makes them fail.
+const SHOWN_BY_WINDOW: [&str; 5] = ["first_value", "lag", "last_value", "lead", "nth_value"];
 
 impl Walk<'_> {
     pub(super) fn call(&mut self, call: &Call, scope: &Scope<'_>) -> Value {
@@ -85,6 +89,15 @@ impl Walk<'_> {
         };
         let takes = |own: &u32| self.catalog.function(*own).is_some_and(|f| could_take(f, arguments.len()));
         let own: Vec<u32> = own.into_iter().filter(takes).collect();
+        if let ([name], [value], true, true) =
+            (name, arguments.as_slice(), own.is_empty(), over.is_empty() && !aggregates)
+            && let Some(Rows { columns, open: None }) = &value.row
+            && let Some(column) = columns.iter().find(|column| column.name == *name)
+            && !builtin::takes_row(name)
+        {
+            // `f(t)` is `t.f`, where no function takes a row.
+            return Value { fails: value.fails, ..self.of_column(column) };
+        }
         let system = match schema {
             Some(schema) => schema == "pg_catalog",
             None => self.catalog.complete,
@@ -125,12 +138,24 @@ impl Walk<'_> {
         arguments: Vec<Value>,
         aggregates: bool,
     ) -> Value {
+        if let (true, false, [value]) = (system, aggregates, arguments.as_slice()) {
+            // A type's name as a function is a cast.
+            if let (Some(target), None) = (builtin::type_oid(function), &value.row) {
+                return self.converted(value.clone(), target, false);
+            }
+            if function == "pg_typeof" || function == "count" && value.row.is_some() {
+                // No value tells the type; and a whole row is never NULL, whatever is in it.
+                let value = value.clone();
+                self.reads.extend(value.nodes);
+                return Value { fails: value.fails || function == "count", size: Size::SHORT, ..Value::default() };
+            }
+        }
         let types: Vec<u32> = arguments.iter().map_while(|argument| argument.of).collect();
         let known = (types.len() == arguments.len()).then_some(types.as_slice());
         let class = if system { builtin::function(function, known, arguments.len()) } else { None };
         let kinds = builtin::kind(function);
         let many = aggregates || kinds.aggregate || kinds.window || kinds.set;
-        let of = result_type(function);
+        let of = result_type(function, types.first().copied());
         if system && function == "pg_notify" {
             // As NOTIFY does.
             self.plain(Action::SqlSession, Object::Resource);
@@ -138,6 +163,7 @@ impl Walk<'_> {
         let brought = schema.is_some_and(|schema| builtin::is_schema_function(schema, function));
         let class = class.or((brought && self.catalog.complete).then_some(Class::Pure));
         match class {
+            Some(_) if system && SHOWN_BY_WINDOW.contains(&function) => self.shown_by_window(arguments),
             None => {
                 self.missing |= !builtin::is_function(function);
                 let found = schema.map(Name::from).unwrap_or_else(|| "pg_catalog".into());
@@ -147,7 +173,8 @@ impl Walk<'_> {
             }
             Some(Class::Total(positions)) if !many => {
                 let holds = self.may_hold(positions, &arguments.iter().collect::<Vec<_>>());
-                let value = Value::computed(arguments);
+                // Upper and lower case, and other characters, may need some more bytes.
+                let value = Value::computed(arguments).grown(positions.growth().unwrap_or(4));
                 if !holds {
                     self.filter(value.nodes.clone());
                 }
@@ -157,14 +184,36 @@ impl Walk<'_> {
                 let value = Value::computed(arguments).failing();
                 self.leaks.extend(value.nodes.iter().copied());
                 self.filter(value.nodes.clone());
-                value
+                Value { size: Size::ANY, ..value }
             }
             Some(Class::Total(_) | Class::Pure) => {
                 let value = Value::computed(arguments).failing();
                 self.filter(value.nodes.clone());
-                Value { of, ..value }
+                let size = if kinds.aggregate || kinds.long { Size::ANY } else { value.size.grown(8) };
+                Value { of, size, ..value }
             }
         }
+    }
+
+    /// What another row of a window holds.
+    fn shown_by_window(&mut self, arguments: Vec<Value>) -> Value {
+        let first = arguments.first().and_then(|value| value.of);
+        let mut shown = Vec::new();
+        for (at, argument) in arguments.into_iter().enumerate() {
+            match at {
+                // How many rows away it is: a negative one of nth_value fails, and others are NULL.
+                1 => {
+                    self.filter(argument.nodes.clone());
+                    self.reads.extend(argument.nodes);
+                }
+                // The value, and the one that stands for it where there is no such row.
+                _ => shown.push(argument),
+            }
+        }
+        let of = first.filter(|of| shown.iter().all(|value| value.of == Some(*of)));
+        // It may be put beside what is of its own row.
+        let size = shown.iter().fold(Size::NONE, |all, value| all.or(value.length())).or(self.graph.row());
+        Value { exact: false, row: None, of, size, ..Value::computed(shown) }
     }
 
     /// What a function in SQL does, read down to its body; `None`: it cannot be.
@@ -173,8 +222,13 @@ impl Walk<'_> {
         let function = self.catalog.function(oid)?;
         let nodes = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
         let (of, set) = (function.returns, function.set);
+        let rows_size = rows.columns.first().map(|column| self.graph.size(column.node));
         let row = (rows.columns.len() != 1 || rows.open.is_some()).then_some(rows);
-        let value = Value { nodes, exact: row.is_none() && !set, fails: true, of: Some(of), row };
+        let size = match (&row, rows_size) {
+            (None, Some(size)) => size,
+            _ => Size::ANY,
+        };
+        let value = Value { nodes, exact: row.is_none() && !set, fails: true, of: Some(of), row, size };
         if set {
             self.filter(value.nodes.clone());
         }
@@ -283,12 +337,28 @@ fn input_names(function: &Function) -> Vec<String> {
 }
 
 /// The result's type of functions that are often called within others.
-fn result_type(function: &str) -> Option<u32> {
+fn result_type(function: &str, first: Option<u32>) -> Option<u32> {
     match function {
-        "lower" | "upper" | "initcap" | "btrim" | "ltrim" | "rtrim" | "concat" | "concat_ws" | "left" | "right"
-        | "substr" | "substring" | "replace" | "translate" | "reverse" | "md5" | "quote_literal" | "quote_ident" => {
-            Some(TEXT)
+        // They are of ranges, bytes and bits as well.
+        "lower" | "upper" | "btrim" | "ltrim" | "rtrim" | "substr" | "substring" | "reverse" => {
+            Some(TEXT).filter(|_| first.is_some_and(builtin::is_text))
         }
+        "initcap"
+        | "concat"
+        | "concat_ws"
+        | "left"
+        | "right"
+        | "replace"
+        | "translate"
+        | "md5"
+        | "quote_literal"
+        | "quote_ident"
+        | "quote_nullable"
+        | "split_part"
+        | "array_to_string"
+        | "jsonb_extract_path_text" => Some(TEXT),
+        "to_json" | "row_to_json" | "array_to_json" | "json_build_object" | "json_build_array" => Some(114),
+        "to_jsonb" | "jsonb_build_object" | "jsonb_build_array" | "jsonb_extract_path" => Some(3802),
         "length" | "char_length" | "character_length" | "octet_length" | "ascii" | "strpos" | "position" => Some(23),
         _ => None,
     }

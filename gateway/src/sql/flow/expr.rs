@@ -2,6 +2,7 @@
 
 use super::graph::Node;
 use super::scope::{Column, Found, Rows, Scope};
+use super::size::Size;
 use super::{Equality, Walk};
 use crate::access::{Action, ColumnName, Name, Tags};
 use crate::sql::builtin::{self, Class};
@@ -11,6 +12,16 @@ use crate::sql::predicate::{Equals, MAX_LIST, equality, is_equals, is_value};
 
 /// `text` (`pg_type.dat`).
 pub(super) const TEXT: u32 = 25;
+
+const INT2: u32 = 21;
+const INT4: u32 = 23;
+const NAME: u32 = 19;
+const BPCHAR: u32 = 1042;
+const VARCHAR: u32 = 1043;
+const BIT: u32 = 1560;
+const VARBIT: u32 = 1562;
+const JSON: u32 = 114;
+const JSONB: u32 = 3802;
 
 /// `unknown`: what a literal is until it stands beside something else.
 const UNKNOWN: u32 = 705;
@@ -34,18 +45,21 @@ pub(super) struct Value {
     pub(super) of: Option<u32>,
     /// The columns of the row that it is.
     pub(super) row: Option<Rows>,
+    /// How long it can be.
+    pub(super) size: Size,
 }
 
 impl Value {
     fn constant(of: Option<u32>) -> Self {
-        Value { of, ..Value::default() }
+        Value { of, size: Size::SHORT, ..Value::default() }
     }
 
     /// Of these, computed.
     pub(super) fn computed(parts: impl IntoIterator<Item = Value>) -> Self {
-        let mut value = Value::default();
+        let mut value = Value { size: Size::NONE, ..Value::default() };
         for part in parts {
             value.fails |= part.fails;
+            value.size = value.size.and(part.length());
             value.nodes.extend(part.nodes);
         }
         value
@@ -59,6 +73,16 @@ impl Value {
     fn typed(self, of: Option<u32>) -> Self {
         Value { of, ..self }
     }
+
+    /// How long it can be, by its type where all values of that are short.
+    pub(super) fn length(&self) -> Size {
+        if self.of.is_some_and(builtin::is_short) { Size::SHORT } else { self.size }
+    }
+
+    /// So many times as long at most.
+    pub(super) fn grown(self, times: u32) -> Self {
+        Value { size: self.size.grown(times), ..self }
+    }
 }
 
 impl Walk<'_> {
@@ -66,7 +90,11 @@ impl Walk<'_> {
     pub(super) fn node(&mut self, value: &Value) -> Node {
         match (value.exact, value.nodes.as_slice()) {
             (true, [node]) => self.graph.same(*node),
-            _ => self.graph.derived(value.nodes.clone()),
+            _ => {
+                let node = self.graph.derived(value.nodes.clone());
+                self.graph.resize(node, value.length());
+                node
+            }
         }
     }
 
@@ -141,7 +169,7 @@ impl Walk<'_> {
                 Constant::Bool => Some(16),
                 Constant::Number | Constant::Other => None,
             }),
-            Expr::Ordinal(_) => Value::default(),
+            Expr::Ordinal(_) => Value::constant(None),
             Expr::Parameter(number) => self.parameter(*number, scope),
             Expr::Column(path) => self.column(path, scope),
             Expr::Star(path) => self.star(path, scope),
@@ -149,22 +177,27 @@ impl Walk<'_> {
             Expr::Operator { name, left, right, quantity } => {
                 self.operator(name, left.as_deref(), right, *quantity, scope)
             }
+            Expr::Chosen { operator, values } => self.chosen(operator, values, scope),
             // Which of them is computed is the server's choice.
             Expr::And(parts) | Expr::Or(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
                 self.lazy(values)
             }
             Expr::Not(part) => Value { exact: false, ..self.expr(part, scope) },
-            Expr::Cast { value, to } => self.cast(value, to, scope),
+            Expr::Cast { value, to, sized } => self.cast(value, to, *sized, scope),
+            // Under another collation not every function and comparison is total.
+            Expr::Collate(value) => self.expr(value, scope).typed(None),
+            Expr::Subscript { value, places, slice } => self.subscript(value, places, *slice, scope),
             Expr::Case { subject, conditions, values } => self.case(subject.as_deref(), conditions, values, scope),
             Expr::Coalesce(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
-                let of = values.first().and_then(|value| value.of);
+                let of = common(&values);
                 self.lazy(values).typed(of)
             }
             Expr::Total(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
-                Value::computed(values)
+                // Printed as text, arrays and rows double the quotes of what is in them.
+                Value::computed(values).grown(2)
             }
             Expr::List(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
@@ -175,7 +208,8 @@ impl Walk<'_> {
             Expr::Field { row, field } => self.field(row, field.as_deref(), scope),
             Expr::Computed(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
-                let value = Value::computed(values).failing();
+                // XML and its like write a character as six.
+                let value = Value::computed(values).failing().grown(8);
                 self.filter(value.nodes.clone());
                 value
             }
@@ -222,7 +256,7 @@ impl Walk<'_> {
             nodes.extend(subject.nodes.iter().chain(&value.nodes));
         }
         let values: Vec<Value> = values.iter().map(|value| self.expr(value, scope)).collect();
-        let of = values.iter().find_map(|value| value.of);
+        let of = common(&values);
         let mut value = self.lazy(values).typed(of);
         if value.fails {
             self.filter(nodes.clone());
@@ -235,15 +269,16 @@ impl Walk<'_> {
     fn parameter(&mut self, number: usize, scope: &Scope<'_>) -> Value {
         let bound = number.checked_sub(1).and_then(|at| scope.arguments.get(at));
         match bound {
-            Some(argument) => Value { nodes: vec![argument.node], exact: true, of: argument.of, ..Value::default() },
-            None => Value::constant(Some(UNKNOWN)),
+            Some(argument) => self.of_column(argument),
+            // A message brings one of 64 MB.
+            None => Value::constant(Some(UNKNOWN)).grown(128),
         }
     }
 
     fn column(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
         match scope.find(path) {
             Found::Columns(columns) => match columns.as_slice() {
-                [Column { node, of, .. }] => Value { nodes: vec![*node], exact: true, of: *of, ..Value::default() },
+                [column] => self.of_column(column),
                 // The server calls it ambiguous, or sees one that this scope cannot tell.
                 several => Value { nodes: several.iter().map(|column| column.node).collect(), ..Value::default() },
             },
@@ -259,7 +294,7 @@ impl Walk<'_> {
                 let name = path.last().cloned().unwrap_or_default();
                 self.called(&[name], vec![row], &[], false, scope)
             }
-            Found::System => Value::default(),
+            Found::System => Value::constant(None),
             Found::Nowhere => match path {
                 // `(row).field` of a column of a composite type.
                 [row, _] if !matches!(scope.find(std::slice::from_ref(row)), Found::Nowhere) => {
@@ -280,8 +315,14 @@ impl Walk<'_> {
     }
 
     fn row(&mut self, rows: Rows) -> Value {
-        let nodes = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
-        Value { nodes, row: Some(rows), ..Value::default() }
+        let columns: Vec<Value> = rows.columns.iter().map(|column| self.of_column(column)).collect();
+        let open = rows.open.map(|node| Value { nodes: vec![node], ..Value::default() });
+        Value { row: Some(rows), ..Value::computed(columns.into_iter().chain(open)) }
+    }
+
+    pub(super) fn of_column(&self, column: &Column) -> Value {
+        let size = self.graph.size(column.node);
+        Value { nodes: vec![column.node], exact: true, of: column.of, size, ..Value::default() }
     }
 
     fn star(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
@@ -301,13 +342,7 @@ impl Walk<'_> {
         let value = self.expr(row, scope);
         match (&value.row, field) {
             (Some(rows), Some(field)) => match rows.columns.iter().find(|column| column.name == field) {
-                Some(column) => Value {
-                    nodes: vec![column.node],
-                    exact: true,
-                    of: column.of,
-                    fails: value.fails,
-                    ..Value::default()
-                },
+                Some(column) => Value { fails: value.fails, ..self.of_column(column) },
                 None => Value { exact: false, row: None, ..value },
             },
             (Some(_), None) => value,
@@ -325,6 +360,26 @@ impl Walk<'_> {
     ) -> Value {
         let left = left.map(|left| self.expr(left, scope));
         let right = self.expr(right, scope);
+        self.operated(name, left, right, quantity)
+    }
+
+    /// One of some values, by comparing them.
+    fn chosen(&mut self, operator: &[String], values: &[Expr], scope: &Scope<'_>) -> Value {
+        let mut values: Vec<Value> = values.iter().map(|value| self.expr(value, scope)).collect();
+        let of = common(&values);
+        let value = match (is_equals(operator), values.pop()) {
+            (true, Some(right)) => self.operated(operator, values.pop(), right, Quantity::One),
+            (_, last) => {
+                values.extend(last);
+                let first = values.first().and_then(|value| value.of);
+                let first = first.filter(|of| values.iter().all(|value| value.of.is_none_or(|other| other == *of)));
+                self.operated(operator, None, Value::computed(values).typed(first), Quantity::One)
+            }
+        };
+        value.typed(of)
+    }
+
+    fn operated(&mut self, name: &[String], left: Option<Value>, right: Value, quantity: Quantity) -> Value {
         let symbol = name.last().map(String::as_str).unwrap_or_default();
         let whole = right.of.filter(|_| quantity == Quantity::One);
         let own = match &left {
@@ -346,13 +401,7 @@ impl Walk<'_> {
             }
             _ => false,
         };
-        let of = if matches!(symbol, "||") {
-            a.or(b)
-        } else if is_comparison(symbol) {
-            Some(16)
-        } else {
-            None
-        };
+        let of = result_type(symbol, a, b);
         let mut value = Value::computed(left.into_iter().chain([right])).typed(of);
         if !own.is_empty() && !name.first().is_some_and(|schema| schema == "pg_catalog" && name.len() > 1) {
             // Which of them the server takes depends on types.
@@ -374,12 +423,12 @@ impl Walk<'_> {
     /// Whether arguments that may be sensitive are where no value makes the computation fail.
     pub(super) fn may_hold(&self, positions: builtin::Positions, arguments: &[&Value]) -> bool {
         let held = || arguments.iter().enumerate().filter(|(_, argument)| !argument.nodes.is_empty());
-        // What grows is bounded where nothing in it has grown before.
-        let plain = |argument: &Value| argument.nodes.iter().all(|node| !self.graph.exact(*node).is_empty());
-        let short =
-            !positions.grows() || held().count() < 2 || held().all(|(_, argument)| argument.exact && plain(argument));
+        let all = arguments.iter().fold(Size::NONE, |all, argument| all.and(argument.length()));
+        let short = positions.growth().is_none_or(|times| all.grown(times).is_small());
+        let printed = !positions.prints() || held().all(|(_, argument)| self.prints(argument, positions.parses()));
         // A column's collation is not known, and under some of them it fails.
         short
+            && printed
             && (!positions.collates() || held().next().is_none())
             && held().all(|(at, _)| positions.may_be_sensitive(at))
     }
@@ -402,7 +451,7 @@ impl Walk<'_> {
         !brought || !own || casts()
     }
 
-    fn cast(&mut self, value: &Expr, to: &[String], scope: &Scope<'_>) -> Value {
+    fn cast(&mut self, value: &Expr, to: &[String], sized: bool, scope: &Scope<'_>) -> Value {
         let value = self.expr(value, scope);
         let target = match to {
             [name] => builtin::type_oid(name),
@@ -430,8 +479,16 @@ impl Walk<'_> {
                 own.into_iter().filter(|function| *function != 0).for_each(|function| self.execute(function));
             }
             self.filter(value.nodes.clone());
-            return Value { exact: false, row: None, fails: true, ..value };
+            return Value { exact: false, row: None, fails: true, of: None, size: Size::ANY, ..value };
         };
+        self.converted(value, target, sized)
+    }
+
+    /// A value as another type that PostgreSQL brings; `sized`: a length or a precision is given.
+    pub(super) fn converted(&mut self, value: Value, target: u32, sized: bool) -> Value {
+        // What is shorter is filled up to the length.
+        let filled = sized && matches!(target, BIT | VARBIT | BPCHAR);
+        let size = if filled { Size::ANY } else { value.length().grown(2) };
         if let Some(cast) = value.of.and_then(|of| self.catalog.cast(of, target))
             && cast.function != 0
         {
@@ -440,18 +497,50 @@ impl Walk<'_> {
         }
         // Of a literal the text alone decides.
         if value.nodes.is_empty() {
-            return Value { fails: true, ..Value::constant(Some(target)) };
+            return Value { fails: true, size, ..Value::constant(Some(target)) };
         }
-        match builtin::cast(value.of, target) {
+        // Arrays, rows and enumerations are printed.
+        let text = matches!(target, TEXT | VARCHAR | BPCHAR)
+            && !self.catalog.casts.iter().any(|cast| matches!(cast.target, TEXT | VARCHAR | BPCHAR));
+        let printed = text && size.is_small() && self.prints(&value, false);
+        match builtin::cast(value.of, target, sized) {
+            Class::Pure if printed => Value { exact: false, row: None, of: Some(target), size, ..value },
             Class::Total(_) => {
                 let exact = value.exact && value.of == Some(target);
-                Value { exact, row: None, of: Some(target), ..value }
+                Value { exact, row: None, of: Some(target), size, ..value }
             }
             _ => {
                 self.filter(value.nodes.clone());
-                Value { exact: false, row: None, fails: true, of: Some(target), ..value }
+                Value { exact: false, row: None, fails: true, of: Some(target), size, ..value }
             }
         }
+    }
+
+    /// An element of an array or of a document, or a part of an array: NULL where there is none.
+    fn subscript(&mut self, value: &Expr, places: &[Expr], slice: bool, scope: &Scope<'_>) -> Value {
+        let value = self.expr(value, scope);
+        let element = value.of.and_then(|of| self.element(of));
+        let document = value.of == Some(JSONB);
+        let mut total = element.is_some() || document;
+        let mut all = value.nodes;
+        let mut fails = value.fails;
+        for place in places {
+            let place = self.expr(place, scope);
+            // Any other type is converted, and that may fail.
+            let fits = matches!(place.of, Some(INT2 | INT4)) || document && place.of == Some(TEXT);
+            total &= fits || place.nodes.is_empty();
+            fails |= place.fails;
+            all.extend(place.nodes);
+        }
+        let of = match (document, slice) {
+            (true, _) => Some(JSONB),
+            (false, true) => value.of,
+            (false, false) => element,
+        };
+        if !total {
+            self.filter(all.clone());
+        }
+        Value { nodes: all, exact: false, fails: fails || !total, of, row: None, size: value.size }
     }
 
     fn subquery(&mut self, query: &crate::sql::form::Query, kind: &Subquery, scope: &Scope<'_>) -> Value {
@@ -459,9 +548,9 @@ impl Walk<'_> {
         let nodes: Vec<Node> = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
         match kind {
             // Whether there is a row is what its conditions decide, and they are filters.
-            Subquery::Exists => Value { fails: true, of: Some(16), ..Value::default() },
+            Subquery::Exists => Value::constant(Some(16)).failing(),
             Subquery::Scalar => match (rows.columns.as_slice(), rows.open) {
-                ([column], None) => Value { nodes, exact: true, fails: true, of: column.of, ..Value::default() },
+                ([column], None) => self.of_column(column).failing(),
                 _ => Value { nodes, fails: true, ..Value::default() },
             },
             Subquery::Array => Value { nodes, fails: true, ..Value::default() },
@@ -491,6 +580,36 @@ impl Walk<'_> {
             None => (self.function_name("pg_catalog".into(), &format!("oid:{function}")), Tags::default()),
         };
         self.effect(Action::SqlExecute, object, tags, crate::access::Facts::default());
+    }
+}
+
+/// The type of a value that is one of these; absent: nobody knows, or the server makes another type of them.
+fn common(values: &[Value]) -> Option<u32> {
+    let mut of = UNKNOWN;
+    for value in values {
+        match value.of? {
+            // A literal takes the others' type.
+            UNKNOWN => {}
+            other if of == UNKNOWN || of == other => of = other,
+            _ => return None,
+        }
+    }
+    Some(of)
+}
+
+/// The type of what an operator makes of these, where it is known.
+fn result_type(symbol: &str, left: Option<u32>, right: Option<u32>) -> Option<u32> {
+    let is_text = |of: u32| matches!(of, TEXT | VARCHAR | BPCHAR | NAME);
+    match (symbol, left, right) {
+        ("||", Some(UNKNOWN), Some(UNKNOWN)) => Some(TEXT),
+        ("||", Some(left), Some(right)) if is_text(left) && (is_text(right) || right == UNKNOWN) => Some(TEXT),
+        ("||", Some(left), Some(right)) if is_text(right) && (is_text(left) || left == UNKNOWN) => Some(TEXT),
+        ("||", Some(left), Some(right)) if left == right => Some(left),
+        ("->" | "#>", Some(JSONB), _) => Some(JSONB),
+        ("->" | "#>", Some(JSON), _) => Some(JSON),
+        ("->>" | "#>>", Some(JSON | JSONB), _) => Some(TEXT),
+        _ if is_comparison(symbol) => Some(16),
+        _ => None,
     }
 }
 

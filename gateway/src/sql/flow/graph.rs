@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::size::Size;
 use crate::access::{ColumnName, Tags};
 
 /// A value of a statement.
@@ -32,6 +33,8 @@ struct Data {
     inputs: Vec<Node>,
     /// Whether it may hold anything.
     unknown: bool,
+    /// How long it can be.
+    size: Size,
 }
 
 /// Everything that a statement names.
@@ -41,6 +44,8 @@ pub(super) struct Graph {
     sources: Vec<(Arc<ColumnName>, Tags)>,
     by_name: HashMap<Arc<ColumnName>, Source>,
     ties: Vec<Vec<Node>>,
+    /// How many FROM items there are so far.
+    rows: u32,
 }
 
 /// Where one value comes from.
@@ -77,12 +82,31 @@ impl Graph {
         if source == next {
             self.sources.push((Arc::clone(name), tags.clone()));
         }
-        self.add(Data { source: Some(source), same, ..Data::default() })
+        let size = same.map_or(Size::ANY, |node| self.size(node));
+        self.add(Data { source: Some(source), same, size, ..Data::default() })
+    }
+
+    /// How long the columns are of one more item of a FROM list.
+    pub(super) fn row(&mut self) -> Size {
+        self.rows = self.rows.saturating_add(1);
+        Size::of_row(self.rows)
+    }
+
+    /// How long a value can be: of any length, where nobody said anything else.
+    pub(super) fn size(&self, node: Node) -> Size {
+        self.get(node).map_or(Size::ANY, |data| data.size)
+    }
+
+    /// Says how long a value can be.
+    pub(super) fn resize(&mut self, node: Node, size: Size) {
+        if let Some(data) = self.data(node) {
+            data.size = size;
+        }
     }
 
     /// A value that is another one, unchanged.
     pub(super) fn same(&mut self, as_this: Node) -> Node {
-        self.add(Data { same: Some(as_this), ..Data::default() })
+        self.add(Data { same: Some(as_this), size: self.size(as_this), ..Data::default() })
     }
 
     /// A value that was computed from these.

@@ -7,9 +7,11 @@
 mod code;
 mod expr;
 mod graph;
+mod print;
 mod query;
 mod relation;
 mod scope;
+mod size;
 mod statement;
 mod write;
 
@@ -126,6 +128,8 @@ struct Walk<'a> {
     filters: Vec<(Node, Equality)>,
     /// Values that are put where others find them: the column or table, and its own node where it is a column.
     flows: Vec<(Object, Option<Node>, Node)>,
+    /// Values that are named, and of which nothing is told.
+    reads: Vec<Node>,
     /// Values that are told in another way: to volatile functions, in plans.
     leaks: Vec<Node>,
     results: Vec<Shown>,
@@ -164,6 +168,7 @@ impl<'a> Walk<'a> {
             graph: Graph::default(),
             filters: Vec::new(),
             flows: Vec::new(),
+            reads: Vec::new(),
             leaks: Vec::new(),
             results: Vec::new(),
             named: Vec::new(),
@@ -302,6 +307,13 @@ impl<'a> Walk<'a> {
             }
             if !tags.is_empty() || (of.unknown && self.catalog.any_sensitive) {
                 self.effect(Action::SqlDeclassify, object, own.union(&tags), Facts::default());
+            }
+        }
+        for value in std::mem::take(&mut self.reads) {
+            let Some(of) = at(reach, value) else { continue };
+            for source in of.exact.iter().chain(&of.derived) {
+                let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
+                self.touch(Action::SqlRead, name, tags, Facts::default());
             }
         }
         for value in std::mem::take(&mut self.leaks) {

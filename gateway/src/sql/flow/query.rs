@@ -172,6 +172,8 @@ impl Walk<'_> {
             } else {
                 self.graph.derived(vec![one.node, other.node])
             };
+            let size = self.graph.size(one.node).or(self.graph.size(other.node));
+            self.graph.resize(node, size);
             Column { name: one.name, node, of: if one.of == other.of { one.of } else { None } }
         });
         Rows { columns: columns.collect(), open: None }
@@ -229,6 +231,7 @@ impl Walk<'_> {
                 let value = self.expr(expr, scope);
                 match columns.get_mut(at) {
                     Some(column) => {
+                        column.size = column.length().or(value.length());
                         column.nodes.extend(value.nodes);
                         (column.exact, column.of) = (false, column.of.filter(|of| Some(*of) == value.of));
                     }
@@ -392,6 +395,8 @@ impl Walk<'_> {
                     self.graph.tie(&[a.node, b.node]);
                     let node = self.graph.same(a.node);
                     self.graph.feed(node, [b.node]);
+                    let size = self.graph.size(a.node).or(self.graph.size(b.node));
+                    self.graph.resize(node, size);
                     merged.push(Column { node, ..a });
                 }
                 (a, b) => {
@@ -503,7 +508,7 @@ impl Walk<'_> {
                     self.append(&mut rows, row);
                 }
                 None => {
-                    let node = self.graph.derived(value.nodes);
+                    let node = self.node(&Value { exact: false, ..value });
                     if one_column(&name) {
                         let name = alias.filter(|_| calls.len() == 1).map_or(name, str::to_owned);
                         rows.columns.push(Column { name, node, of });

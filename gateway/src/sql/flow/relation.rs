@@ -7,7 +7,7 @@ use super::scope::{Column, Item, Rows, Scope};
 use super::{MAX_DEPTH, Walk};
 use crate::access::{ColumnName, Name, TableName, Tags};
 use crate::sql::Catalog;
-use crate::sql::catalog::{Relation, RelationKind};
+use crate::sql::catalog::{Relation, RelationKind, TypeKind};
 use crate::sql::form::Statement;
 use crate::sql::postgres;
 
@@ -19,6 +19,7 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         let table = self.name_of(relation);
+        let row = self.graph.row();
         let mut columns = Vec::with_capacity(relation.columns.len());
         for (at, column) in relation.columns.iter().enumerate() {
             let same = match &shows {
@@ -33,13 +34,27 @@ impl<'a> Walk<'a> {
             };
             let name = ColumnName { table: table.clone(), column: Arc::clone(&column.name) };
             let node = self.graph.column(&name.into(), &column.tags, same);
+            if same.is_none() {
+                self.graph.resize(node, row);
+            }
             if relation.kind == RelationKind::Foreign {
                 // What answers is not this server, and what it answers with is what the operator said of the column.
                 self.touches_sensitive |= !column.tags.is_empty();
             }
-            columns.push(Column { name: column.name.to_string(), node, of: Some(column.type_oid) });
+            columns.push(Column { name: column.name.to_string(), node, of: Some(self.base(column.type_oid)) });
         }
         Rows { columns, open: None }
+    }
+
+    /// The type that a domain restricts, which its values are computed as; any other as it is.
+    fn base(&self, mut oid: u32) -> u32 {
+        for _ in 0..MAX_DEPTH {
+            match self.catalog.types.get(&oid) {
+                Some(of) if of.kind == TypeKind::Domain => oid = of.base,
+                _ => break,
+            }
+        }
+        oid
     }
 
     pub(super) fn name_of(&self, relation: &Relation) -> TableName {

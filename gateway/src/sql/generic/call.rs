@@ -109,15 +109,13 @@ impl Lowering<'_> {
         let taken = |arguments: &mut Vec<Expr>| std::mem::take(arguments);
         Some(match word {
             "coalesce" => Expr::Coalesce(taken(arguments)),
-            "greatest" | "least" => {
-                let values = taken(arguments);
-                self.ordered_values(values)
-            }
+            "greatest" | "least" => Expr::Chosen { operator: vec!["<".to_owned()], values: taken(arguments) },
             "nullif" => match args {
-                [
-                    FunctionArg::Unnamed(FunctionArgExpr::Expr(left)),
-                    FunctionArg::Unnamed(FunctionArgExpr::Expr(right)),
-                ] => self.compared(left, right),
+                [FunctionArg::Unnamed(FunctionArgExpr::Expr(_)), FunctionArg::Unnamed(FunctionArgExpr::Expr(_))] => {
+                    let operator = vec!["=".to_owned()];
+                    self.calls.push(operator.clone());
+                    Expr::Chosen { operator, values: taken(arguments) }
+                }
                 _ => return None,
             },
             "values" => {

@@ -36,7 +36,7 @@ impl Lowering<'_> {
             }
             Ast::Interval(interval) => {
                 let value = self.expr(&interval.value);
-                Expr::Cast { value: Box::new(value), to: vec![self.dialect.type_name("interval")] }
+                Expr::Cast { value: Box::new(value), to: vec![self.dialect.type_name("interval")], sized: false }
             }
             Ast::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, format: None } => {
                 let value = self.expr(expr);
@@ -74,8 +74,7 @@ impl Lowering<'_> {
             Ast::SimilarTo { expr, pattern, escape_char, .. } => self.similar(expr, pattern, escape_char.as_deref()),
             Ast::AnyOp { left, compare_op, right, .. } => self.quantified(left, compare_op, right, Quantity::Any),
             Ast::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, Quantity::All),
-            // Under some collations not even a comparison is total.
-            Ast::Collate { expr, .. } => Expr::Computed(vec![self.expr(expr)]),
+            Ast::Collate { expr, .. } => Expr::Collate(Box::new(self.expr(expr))),
             Ast::AtTimeZone { timestamp, time_zone } => {
                 let arguments = vec![self.expr(time_zone), self.expr(timestamp)];
                 self.system("timezone", arguments)
@@ -139,7 +138,7 @@ impl Lowering<'_> {
             Value::NationalStringLiteral(_) => {
                 // It is of a type of its own.
                 let to = vec![self.dialect.type_name("char")];
-                return Expr::Cast { value: Box::new(Expr::Constant(Constant::Text)), to };
+                return Expr::Cast { value: Box::new(Expr::Constant(Constant::Text)), to, sized: false };
             }
             Value::HexStringLiteral(_) | Value::SingleQuotedByteStringLiteral(_) => Constant::Other,
             Value::Placeholder(name) => {
@@ -154,7 +153,11 @@ impl Lowering<'_> {
 
     pub(super) fn cast(&mut self, value: Expr, to: &DataType) -> Expr {
         match self.type_name(to) {
-            Some(to) => Expr::Cast { value: Box::new(value), to },
+            Some(name) => {
+                // Without a length these are of one.
+                let short = matches!(to, DataType::Char(_) | DataType::Character(_) | DataType::Bit(_));
+                Expr::Cast { value: Box::new(value), to: name, sized: short || to.to_string().contains('(') }
+            }
             None => self.opaque("a type of another dialect"),
         }
     }
@@ -182,7 +185,7 @@ impl Lowering<'_> {
                     (None, Some(length)) => {
                         let value = Box::new(self.expr(length));
                         let to = vec![self.dialect.type_name("int")];
-                        arguments.extend([Expr::Constant(Constant::Number), Expr::Cast { value, to }]);
+                        arguments.extend([Expr::Constant(Constant::Number), Expr::Cast { value, to, sized: false }]);
                     }
                     (None, None) => {}
                 }
@@ -244,7 +247,14 @@ impl Lowering<'_> {
                         }
                         Subscript::Slice { .. } => return self.opaque("a slice in steps"),
                     };
-                    Expr::Computed(vec![value, Expr::Computed(bounds)])
+                    let sliced = matches!(subscript, Subscript::Slice { .. });
+                    // One slice makes all of them slices.
+                    let (value, mut places, slice) = match value {
+                        Expr::Subscript { value, places, slice } => (value, places, slice),
+                        other => (Box::new(other), Vec::new(), false),
+                    };
+                    places.extend(bounds);
+                    Expr::Subscript { value, places, slice: slice || sliced }
                 }
             };
         }

@@ -22,7 +22,7 @@ impl Lowering<'_> {
         Expr::Operator { name: vec!["<".to_owned()], left: None, right, quantity: Quantity::One }
     }
 
-    /// A comparison by `=` that is more than that: NULLIF, IS DISTINCT FROM.
+    /// A comparison by `=` that is more than that: IS DISTINCT FROM.
     pub(super) fn compared(&mut self, left: &Ast, right: &Ast) -> Expr {
         let (left, right) = (self.expr(left), self.expr(right));
         Expr::Total(vec![self.operate(vec!["=".to_owned()], Some(left), right, Quantity::One)])

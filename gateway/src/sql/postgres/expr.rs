@@ -62,22 +62,18 @@ impl Lowering {
             NodeEnum::FuncCall(call) => self.call(call),
             NodeEnum::SubLink(link) => self.sublink(link),
             NodeEnum::TypeCast(cast) => match (self.optional(cast.arg.as_ref()), &cast.type_name) {
-                (Some(value), Some(to)) => Expr::Cast { value: Box::new(value), to: type_name(to) },
+                (Some(value), Some(to)) => {
+                    Expr::Cast { value: Box::new(value), to: type_name(to), sized: !to.typmods.is_empty() }
+                }
                 _ => Expr::Opaque,
             },
-            // Under some collations not even a comparison is total.
-            NodeEnum::CollateClause(e) => self.computed(e.arg.as_deref()),
+            NodeEnum::CollateClause(e) => match self.optional(e.arg.as_ref()) {
+                Some(value) => Expr::Collate(Box::new(value)),
+                None => Expr::Opaque,
+            },
             NodeEnum::CaseExpr(e) => self.case(e),
             NodeEnum::CoalesceExpr(e) => Expr::Coalesce(self.exprs(&e.args)),
-            NodeEnum::MinMaxExpr(e) => {
-                let values = self.exprs(&e.args);
-                Expr::Operator {
-                    name: vec!["<".to_owned()],
-                    left: None,
-                    right: Box::new(Expr::List(values)),
-                    quantity: Quantity::One,
-                }
-            }
+            NodeEnum::MinMaxExpr(e) => Expr::Chosen { operator: vec!["<".to_owned()], values: self.exprs(&e.args) },
             NodeEnum::NullTest(e) => self.total(e.arg.as_deref()),
             NodeEnum::BooleanTest(e) => self.total(e.arg.as_deref()),
             NodeEnum::AArrayExpr(e) => self.total(&e.elements),
@@ -130,11 +126,15 @@ impl Lowering {
             AExprKind::AexprSimilar => {
                 return Expr::Computed(left.into_iter().chain(right).collect());
             }
-            AExprKind::AexprDistinct | AExprKind::AexprNotDistinct | AExprKind::AexprNullif => {
+            AExprKind::AexprDistinct | AExprKind::AexprNotDistinct => {
                 // It compares by `=`, and is another thing: `a IS DISTINCT FROM 1` holds for all rows but some.
                 let Some(right) = right.map(Box::new) else { return Expr::Opaque };
                 let compared = Expr::Operator { name, left: left.map(Box::new), right, quantity: Quantity::One };
                 return Expr::Total(vec![compared]);
+            }
+            AExprKind::AexprNullif => {
+                let values = left.into_iter().chain(right).collect();
+                return Expr::Chosen { operator: name, values };
             }
             AExprKind::Undefined => return Expr::Opaque,
             _ => Quantity::One,
@@ -163,6 +163,16 @@ impl Lowering {
             value = match &part.node {
                 Some(NodeEnum::String(field)) => Expr::Field { row: Box::new(value), field: Some(field.sval.clone()) },
                 Some(NodeEnum::AStar(_)) => Expr::Field { row: Box::new(value), field: None },
+                Some(NodeEnum::AIndices(at)) => {
+                    let places = self.each(at.lidx.as_deref().into_iter().chain(at.uidx.as_deref()));
+                    // One slice makes all of them slices.
+                    let (value, mut all, sliced) = match value {
+                        Expr::Subscript { value, places, slice } => (value, places, slice),
+                        other => (Box::new(other), Vec::new(), false),
+                    };
+                    all.extend(places);
+                    Expr::Subscript { value, places: all, slice: sliced || at.is_slice }
+                }
                 _ => Expr::Computed(vec![value, self.expr(part)]),
             };
         }
