@@ -308,8 +308,9 @@ impl Guard {
 
     /// Whether a statement does by this catalog what was decided on.
     pub fn is_still(&mut self, prepared: &Prepared, catalog: &Arc<Catalog>) -> bool {
-        // Of what is unknown anything was expected.
-        let unknown = prepared.analysis.effects.iter().any(|effect| effect.action == Action::SqlUnknown);
+        // Of what is unknown anything was expected, and so it was where no name was known.
+        let unknown = !prepared.catalog.complete
+            || prepared.analysis.effects.iter().any(|effect| effect.action == Action::SqlUnknown);
         if unknown || Arc::ptr_eq(&prepared.catalog, catalog) {
             return true;
         }

@@ -282,6 +282,19 @@ fn a_statement_that_waited_while_a_name_was_given_away_shows_nothing() -> Result
         assert!(!said.contains(SSN) && said.contains("57014") | said.contains("withheld"), "{said}");
         say(&mut other, &["alter table users rename id to ssn", "alter table users rename was to id"])?;
     }
+    // One that waited for nothing is what it was, also where it was decided on before its batch's first answer.
+    let text = "select name, ssn from users where id = 1";
+    let batch = [parse("", "set search_path = public"), run_statement(""), parse("", text), run_statement(""), sync()];
+    for (frames, known) in [(&batch[..], false), (&[query(text)], true)] {
+        let (mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?);
+        say(&mut other, &["begin", "lock table users in access exclusive mode"])?;
+        raw.send(frames)?;
+        std::thread::sleep(Duration::from_millis(1500));
+        say(&mut other, &["commit"])?;
+        let said = said(&mut raw, 1);
+        assert!(!said.contains(SSN) && !said.contains("withheld"), "{said}");
+        assert!(!known || said.contains("ann") && said.contains("*******6789"), "{said}");
+    }
     // One that waited for something else is what it was.
     let (mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?);
     say(&mut other, &["begin", "alter table users add column note text"])?;
