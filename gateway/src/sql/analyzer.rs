@@ -105,11 +105,13 @@ fn remember<K: std::hash::Hash + Eq + AsRef<[u8]>>(remembered: &mut Remembered<K
 /// An analysis, and whether it hides its text's literals; and whether texts of its shape share it.
 fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings) -> (flow::Told, bool) {
     let Ok(readable) = std::str::from_utf8(text) else { return (flow::unreadable(text), false) };
-    postgres::deep(|| match postgres::lower(readable, Server::new(catalog.version)) {
-        Some(program) => {
-            let told = flow::told(&program, catalog, settings);
-            (told, program.shape_decides)
-        }
+    let read = || {
+        let program = postgres::lower(readable, Server::new(catalog.version))?;
+        let fingerprint = postgres::fingerprint(readable)?;
+        Some((flow::told(&program, &fingerprint, catalog, settings), program.shape_decides))
+    };
+    postgres::deep(readable, || match read() {
+        Some(told) => told,
         None => {
             let mut told = flow::unreadable(text);
             told.analysis.doubtful = true;

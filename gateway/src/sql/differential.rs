@@ -63,11 +63,10 @@ fn compared(text: &str) -> Comparison {
         return Comparison::Same;
     }
     let catalog = Catalog { complete: true, version: NEWEST, ..Catalog::default() };
-    let told = |program: &Program| flow::told(program, &catalog, &Settings::default()).analysis;
+    let told = |program: &Program| flow::told(program, "", &catalog, &Settings::default()).analysis;
     let opaque = other.opaque.first().copied();
     let other = Program {
         statements: other.statements,
-        fingerprint: decides.fingerprint.clone(),
         parameters: other.parameters,
         shape_decides: false,
         calls: other.calls,

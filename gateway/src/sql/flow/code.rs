@@ -237,7 +237,8 @@ impl Walk<'_> {
 
     /// The rows that a function in SQL returns.
     pub(super) fn body(&mut self, oid: u32, arguments: &[Value]) -> Option<Rows> {
-        postgres::deep(|| self.body_rows(oid, arguments))
+        let text = self.catalog.function(oid).and_then(|function| function.body.as_deref()).unwrap_or_default();
+        postgres::deep(text, || self.body_rows(oid, arguments))
     }
 
     fn body_rows(&mut self, oid: u32, arguments: &[Value]) -> Option<Rows> {
@@ -295,13 +296,16 @@ impl Walk<'_> {
         }
     }
 
-    /// A text of the catalog's, parsed once however often it is come to.
+    /// A text of the catalog's, for most parsed once however often it is come to.
     pub(super) fn lowered(&mut self, text: &str) -> Option<Rc<Program>> {
         if let Some(known) = self.texts.get(text) {
             return known.clone();
         }
         let program = postgres::lower(text, self.server()).map(Rc::new);
-        self.texts.insert(text.into(), program.clone());
+        // A deep tree is dropped where it is read, on a stack that fits it.
+        if postgres::is_shallow(text) {
+            self.texts.insert(text.into(), program.clone());
+        }
         program
     }
 

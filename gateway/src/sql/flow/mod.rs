@@ -58,7 +58,7 @@ pub(super) fn unreadable(text: &[u8]) -> Told {
 }
 
 /// What a program does in a session with these settings on this database.
-pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) -> Told {
+pub(super) fn told(program: &Program, fingerprint: &str, catalog: &Catalog, settings: &Settings) -> Told {
     let path = settings.search_path.as_deref().unwrap_or(&catalog.search_path);
     let mut walk = Walk::new(catalog, path);
     walk.temporary.clone_from(&settings.temporary);
@@ -86,7 +86,7 @@ pub(super) fn told(program: &Program, catalog: &Catalog, settings: &Settings) ->
     if program.statements.is_empty() {
         walk.plain(Action::SqlSession, Object::Resource);
     }
-    walk.finish(program)
+    walk.finish(program, fingerprint)
 }
 
 /// What a statement answers with.
@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
         self.filters.extend(nodes.into_iter().map(|node| (node, Equality::No)));
     }
 
-    fn finish(mut self, program: &Program) -> Told {
+    fn finish(mut self, program: &Program, fingerprint: &str) -> Told {
         let (untied, tied) = self.graph.settle();
         self.settle_filters(&untied);
         self.settle_flows(&tied);
@@ -251,7 +251,7 @@ impl<'a> Walk<'a> {
                 || self.touches_sensitive
                 || effects.iter().any(|e| !e.tags.is_empty() || e.action == Action::SqlExecute));
         let analysis = Analysis {
-            fingerprint: program.fingerprint.as_str().into(),
+            fingerprint: fingerprint.into(),
             statements: program.statements.len(),
             effects,
             outputs: outputs.into(),

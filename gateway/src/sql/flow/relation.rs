@@ -67,7 +67,7 @@ impl<'a> Walk<'a> {
 
     /// The rows of a view's query.
     fn view(&mut self, relation: &'a Relation) -> Rows {
-        postgres::deep(|| self.view_rows(relation))
+        postgres::deep(relation.definition.as_deref().unwrap_or_default(), || self.view_rows(relation))
     }
 
     fn view_rows(&mut self, relation: &'a Relation) -> Rows {
@@ -115,10 +115,6 @@ impl<'a> Walk<'a> {
 /// The tags of columns that show what other columns hold: of materialised views, generated ones, and those of parents, which
 /// show their children's. By relation and place.
 pub(in crate::sql) fn copied_tags(catalog: &Catalog) -> Vec<(u32, usize, Tags)> {
-    postgres::deep(|| tags_that_are_copied(catalog))
-}
-
-fn tags_that_are_copied(catalog: &Catalog) -> Vec<(u32, usize, Tags)> {
     let mut found = Vec::new();
     for relation in catalog.relations.values() {
         // A parent shows its children's rows.
@@ -146,7 +142,8 @@ fn tags_that_are_copied(catalog: &Catalog) -> Vec<(u32, usize, Tags)> {
             let query = query.and_then(|mut program| program.statements.pop());
             let node = match query {
                 Some(Statement::Query(query)) => {
-                    let rows = walk.outputs_of(&query.outputs, &scope);
+                    let text = select.as_deref().unwrap_or_default();
+                    let rows = postgres::deep(text, || walk.outputs_of(&query.outputs, &scope));
                     rows.open.or(rows.columns.first().map(|column| column.node))
                 }
                 // What cannot be read may hold anything of its row.

@@ -247,7 +247,7 @@ impl<'a> Walk<'a> {
 
     /// A rule's actions: its statements, in which `new` and `old` are the table's rows.
     fn rule(&mut self, definition: &str, relation: &'a Relation) {
-        postgres::deep(|| self.rule_actions(definition, relation));
+        postgres::deep(definition, || self.rule_actions(definition, relation));
     }
 
     fn rule_actions(&mut self, definition: &str, relation: &'a Relation) {

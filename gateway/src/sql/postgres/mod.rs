@@ -24,9 +24,20 @@ const MAX_DEPTH: usize = 10_000;
 /// What parsing and reading a text at [`MAX_DEPTH`] needs of the stack, in bytes.
 const STACK: usize = 48 * 1024 * 1024;
 
-/// Does what parses a text, or walks its tree, with the stack that this may need: also within the walk of another.
-pub(in crate::sql) fn deep<R>(walk: impl FnOnce() -> R) -> R {
-    stacker::maybe_grow(STACK, STACK.saturating_mul(2), walk)
+/// What a walk needs of the stack beside what its text's depth needs, in bytes.
+const SHALLOW: usize = 512 * 1024;
+
+/// Whether the tree of a text is dropped on any stack.
+pub(in crate::sql) fn is_shallow(text: &str) -> bool {
+    depth(text.as_bytes()) <= 100
+}
+
+/// Does what parses a text, or walks its tree, with the stack that this may need: also within the walk of another. For most
+/// texts it is there, and none has to be made.
+pub(in crate::sql) fn deep<R>(text: &str, walk: impl FnOnce() -> R) -> R {
+    let levels = depth(text.as_bytes()).min(MAX_DEPTH);
+    let needed = SHALLOW.saturating_add(levels.saturating_mul(STACK / MAX_DEPTH));
+    stacker::maybe_grow(needed, needed.saturating_mul(2), walk)
 }
 
 /// Whether a text can be parsed within bounds: a session's, and what the catalog has of somebody's, which no server has to have
@@ -39,8 +50,6 @@ fn is_bounded(text: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) statements: Vec<Statement>,
-    /// The fingerprint of libpg_query: the same for texts that differ in literals only.
-    pub(super) fingerprint: String,
     /// The highest `$n`.
     pub(super) parameters: usize,
     /// Whether no literal's value decides what the text does.
@@ -55,12 +64,11 @@ pub(super) fn lower(text: &str, server: Server) -> Option<Program> {
     if !is_bounded(text) || !server.is_known() || server.lexes_otherwise(text) {
         return None;
     }
-    deep(|| lowered(text, server))
+    deep(text, || lowered(text, server))
 }
 
 fn lowered(text: &str, server: Server) -> Option<Program> {
     let parsed = pg_query::parse(text, 0).ok()?;
-    let fingerprint = pg_query::fingerprint(text, 0, 0).ok()?.hex;
     let mut lowering = Lowering::new(server);
     let statements = parsed.protobuf.stmts.iter().map(|raw| match raw.stmt.as_deref() {
         Some(node) => lowering.statement(node),
@@ -68,7 +76,12 @@ fn lowered(text: &str, server: Server) -> Option<Program> {
     });
     let statements = statements.collect();
     let Lowering { parameters, shape_decides, calls, otherwise, .. } = lowering;
-    (!otherwise).then_some(Program { statements, fingerprint, parameters, shape_decides, calls })
+    (!otherwise).then_some(Program { statements, parameters, shape_decides, calls })
+}
+
+/// The fingerprint of libpg_query: the same for texts that differ in literals only.
+pub(super) fn fingerprint(text: &str) -> Option<String> {
+    pg_query::fingerprint(text, 0, 0).ok().map(|fingerprint| fingerprint.hex)
 }
 
 /// The statements of a rule, `CREATE RULE ... DO ...`.
@@ -76,7 +89,7 @@ pub(super) fn lower_rule(text: &str, server: Server) -> Option<Vec<Statement>> {
     if !is_bounded(text) || !server.is_known() || server.lexes_otherwise(text) {
         return None;
     }
-    deep(|| lowered_rule(text, server))
+    deep(text, || lowered_rule(text, server))
 }
 
 fn lowered_rule(text: &str, server: Server) -> Option<Vec<Statement>> {
@@ -137,7 +150,7 @@ mod tests {
             }
             assert!(lower(&format!("select 1 {}", " ".repeat(MAX_TEXT)), server()).is_none());
             let deepest = format!("select {} 1", "- ".repeat(MAX_DEPTH / 2));
-            let program = deep(|| lower(&deepest, server()).map(|program| program.statements.len()));
+            let program = deep(&deepest, || lower(&deepest, server()).map(|program| program.statements.len()));
             assert_eq!(program, Some(1));
         });
     }
