@@ -114,9 +114,7 @@ impl Lowering<'_> {
         for IndexColumn { column, operator_class: _ } in &index.columns {
             let value = match self.sorted(column) {
                 // It is the index's, and nothing is computed for it.
-                Expr::Computed(mut parts) if matches!(column.expr, Ast::Collate { .. }) => {
-                    parts.pop().unwrap_or(Expr::Opaque)
-                }
+                Expr::Collate(inner) if matches!(column.expr, Ast::Collate { .. }) => *inner,
                 value => value,
             };
             // One that is unique tells of its columns whether a value stands in them twice.
