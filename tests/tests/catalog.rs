@@ -216,6 +216,35 @@ show('select id from fresh')
 }
 
 #[test]
+fn what_somebody_has_just_made_is_bound_before_it_is_renamed() -> Result<()> {
+    let sensitive = SENSITIVE.replace("public.users.ssn", "public.*.ssn");
+    let fixture = Fixture::new("just_made", KNOWN, &sensitive)?;
+    for (at, extended) in [(0, false), (1, true), (2, false), (3, true)] {
+        // The catalog is as young as can be, and knows nothing of it.
+        fixture.psql(&["select 1"])?;
+        fixture.admin(&format!(
+            "create table made{at} (ssn text); insert into made{at} values ('123-45-6789');
+             alter table made{at} owner to {}",
+            fixture.server.role()
+        ))?;
+        let rename = format!("alter table made{at} rename column ssn to harmless");
+        let read = format!("select harmless from made{at}");
+        let shown = if extended {
+            let mut raw = Raw::connect(&fixture)?;
+            raw.send(&[fixture::parse("r", &rename), fixture::run_statement("r"), fixture::sync()])?;
+            raw.ready(1)?;
+            std::thread::sleep(STALE);
+            raw.send(&[query(&read)])?;
+            raw.ready(1)?
+        } else {
+            fixture.psql(&[&rename, &read])?
+        };
+        assert!(shown.contains(MASKED) && !shown.contains("123-45"), "{at}: {shown}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_rename_while_no_daemon_runs_keeps_the_tags() -> Result<()> {
     let mut fixture = Fixture::new("restarted", KNOWN, SENSITIVE)?;
     let options = || Options { more: SENSITIVE.to_owned(), policy: KNOWN.to_owned(), ..Options::default() };

@@ -87,6 +87,10 @@ impl<'a> Walk<'a> {
         self.copies_in = true;
         let (name, tags) = self.table(table);
         self.effect(Action::SqlInsert, Object::Table(name), tags, Facts::default());
+        if self.system_schema(table).is_some() || self.is_dangerous(table) {
+            self.changes |= crate::sql::Changes::ALL;
+            self.unknown();
+        }
         self.runs(Action::SqlInsert, table, Facts::default());
         let target = self.item(table);
         let all: Vec<String> = target.rows.columns.iter().map(|column| column.name.clone()).collect();

@@ -13,8 +13,15 @@ use crate::access::Action;
 use crate::sql::Changes;
 use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Sets, Statement, Table, Target, Write};
 
-/// Settings that decide what a role may do, or which triggers run.
-const PRIVILEGED: [&str; 4] = ["role", "session_authorization", "session_replication_role", "row_security"];
+/// Settings that decide what a role may do, which triggers run, and whether the catalog itself may be written.
+const PRIVILEGED: [&str; 6] = [
+    "role",
+    "session_authorization",
+    "session_replication_role",
+    "row_security",
+    "event_triggers",
+    "allow_system_table_mods",
+];
 
 /// Settings by which PostgreSQL reads the text of the next message: the gateway reads it by the values that it
 /// pinned.

@@ -19,6 +19,9 @@ use crate::sql::{Analysis, Catalog, Changes, Settings};
 /// A text that no grammar knows: the server's transaction has to fail where the client believes that it did.
 pub(super) const POISON: &str = "refused_by_the_gateway";
 
+/// What every statement begins with that gives something another name.
+const RENAMING: &[u8] = b"alter";
+
 impl Relay {
     /// Takes as many of the client's messages as can be taken now.
     pub(super) async fn take_client(&mut self) -> Result<(), RelayError> {
@@ -69,6 +72,9 @@ impl Relay {
                 return Ok(());
             }
             if matches!(head.tag, b'Q' | b'P' | b'B' | b'E' | b'F') && !self.skipping && self.copy_in == CopyIn::No {
+                if self.may_rename(head) {
+                    self.look_again().await;
+                }
                 self.refresh().await?;
                 if head.tag != b'P' && (self.outdated() || self.suspect || self.queue.unsettled > 0) && self.settles() {
                     // What it is to be read by will be known when the server has answered.
@@ -102,6 +108,21 @@ impl Relay {
             b'B' => {
                 fields.text().is_ok_and(|portal| self.queue.uncertain(Namespace::Portals, portal))
                     || fields.text().is_ok_and(|name| self.queue.uncertain(Namespace::Statements, name))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a message may give something another name.
+    fn may_rename(&self, head: Head) -> bool {
+        let message = self.client.input.get(..head.whole).unwrap_or_default();
+        match head.tag {
+            b'Q' | b'P' => message.windows(RENAMING.len()).any(|word| word.eq_ignore_ascii_case(RENAMING)),
+            b'B' => {
+                let mut fields = Fields::of(message);
+                let statement = fields.text().and_then(|_| fields.text());
+                let known = statement.ok().and_then(|name| self.queue.statement(name));
+                known.is_some_and(|statement| statement.prepared.value.analysis.changes.catalog)
             }
             _ => false,
         }

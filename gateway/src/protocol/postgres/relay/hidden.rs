@@ -137,6 +137,23 @@ impl Relay {
         if same { Ok(()) } else { Err(RelayError::Changed) }
     }
 
+    /// Learns what others have made a moment ago, before what it is called can be changed: tags are bound by what a thing is
+    /// called when it is first seen.
+    pub(super) async fn look_again(&mut self) {
+        if self.kind == BackendKind::WalSender {
+            return;
+        }
+        let asked = !self.catalog_touched && self.slot.is_polled();
+        let known = if asked { self.slot.polled_since(Instant::now()).await } else { None };
+        match known {
+            Some(known) => self.know(known),
+            None => {
+                self.catalog_outdated = true;
+                self.catalog_lost |= self.resource.credentials.is_some() && !self.catalog_touched;
+            }
+        }
+    }
+
     fn know(&mut self, known: Arc<Known>) {
         self.catalog = Arc::clone(&known.catalog);
         self.known = Some(known);
