@@ -113,3 +113,11 @@ insert into stamped values (9, 'nine', null) returning stamp;
 select * from outbox;
 --- audit: masked
 select * from audit;
+--- columns renamed to each other, then read in one message: refused; forms simple
+alter table users rename column name to w; alter table users rename column ssn to name; select name from users;
+--- tables renamed to each other, then read in one message: refused; forms simple
+alter table products rename to w; alter table users rename to products; select * from products;
+--- columns renamed to each other, then read: masked
+alter table users rename column name to w;
+alter table users rename column ssn to name;
+select name from users order by id;

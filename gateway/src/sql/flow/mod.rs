@@ -63,7 +63,15 @@ pub(super) fn told(program: &Program, fingerprint: &str, catalog: &Catalog, sett
     let mut walk = Walk::new(catalog, path);
     walk.temporary.clone_from(&settings.temporary);
     walk.session_temporary.clone_from(&settings.temporary);
+    // Whether something has another name, or is gone, since the catalog was read.
+    let mut renamed = false;
     for statement in &program.statements {
+        if renamed && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
+            walk.unknown();
+        }
+        if let Statement::Act(act) = statement {
+            renamed |= act.effects.iter().any(|(action, _)| matches!(action, Action::SqlAlter | Action::SqlDrop));
+        }
         // A search path that this very text changes is not the one its names are looked up by.
         if walk.changes.settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
             walk.unknown();
