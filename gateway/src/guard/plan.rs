@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::access::{Action, ColumnName, Effect, Object};
+use crate::mask::copy::{CopyColumn, CopyColumns, CopyPlan, CsvOptions, Layout, TextOptions};
 use crate::mask::{Answer, Mask, Masking, Origin, Plan, Widths, both};
-use crate::sql::{Analysis, Catalog, Lineage, Outputs};
+use crate::sql::{Analysis, Catalog, Lineage, Outputs, Stream, StreamColumn, Streamed, Written};
 
 /// What the cursors and portals that a session opened so far may show.
 ///
@@ -70,9 +71,7 @@ pub(super) fn plan(
         Outputs::Open(lineage) => Answer::All(of.computed(lineage)),
         Outputs::Fetched => Answer::Fetched(Arc::clone(fetched)),
         Outputs::Unknown => Answer::All(of.anything),
-        Outputs::Stream(columns) => {
-            Answer::Stream(columns.iter().map(|(oid, lineage)| (*oid, of.lineage(lineage))).collect())
-        }
+        Outputs::Stream(stream) => Answer::Stream(of.stream(stream)),
     };
     let named: Vec<Answer> = analysis.named.iter().map(|one| answer(one, &given.0)).collect();
     for one in &named {
@@ -81,14 +80,12 @@ pub(super) fn plan(
     }
     let fetched = Arc::new(fetched);
     let answers: Vec<Answer> = analysis.outputs.iter().map(|one| answer(one, &fetched)).collect();
-    if answers
-        .iter()
-        .any(|answer| matches!(answer, Answer::Stream(columns) if columns.iter().any(|(_, m)| m.is_some())))
-    {
-        return Planned::Unmaskable(
-            "it streams columns that have to be masked, and a stream cannot be: select them as rows, or leave them out"
-                .to_owned(),
-        );
+    let flaw = |answer: &Answer| match answer {
+        Answer::Stream(plan) => plan.flaw(),
+        _ => None,
+    };
+    if let Some(flaw) = answers.iter().find_map(flaw) {
+        return Planned::Unmaskable(format!("it streams columns that have to be masked, and {flaw}"));
     }
     let plan = if answers.iter().all(|answer| passes(answer, catalog.any_sensitive)) {
         Plan::Pass
@@ -105,7 +102,7 @@ fn passes(answer: &Answer, any_sensitive: bool) -> bool {
         Answer::All(mask) => mask.is_none(),
         // It may be a cursor that nobody has seen being opened: what it shows is known when its rows are described.
         Answer::Fetched(_) => !any_sensitive,
-        Answer::Stream(columns) => columns.iter().all(|(_, mask)| mask.is_none()),
+        Answer::Stream(plan) => plan.passes(),
     }
 }
 
@@ -123,6 +120,30 @@ impl Of<'_> {
         let derived = derived.filter(|mask| exact != Some(*mask)).map(|_| Mask::Whole).next();
         let unknown = self.anything.filter(|_| lineage.unknown);
         both(both(exact, derived), unknown)
+    }
+
+    fn stream(&self, stream: &Stream) -> CopyPlan {
+        let (columns, force_quote) = match &stream.rows {
+            Streamed::Columns(columns) => {
+                let masked = |column: &StreamColumn| CopyColumn {
+                    type_oid: column.type_oid,
+                    mask: self.lineage(&column.lineage),
+                };
+                let masked = columns.iter().map(masked).collect();
+                (CopyColumns::Known(masked), columns.iter().map(|column| column.quoted).collect())
+            }
+            Streamed::Open(lineage) => (CopyColumns::Any(self.computed(lineage)), Vec::new()),
+        };
+        let layout = stream.written.as_ref().map(|written| match written.clone() {
+            Written::Text { delimiter, null, header } => {
+                Layout::Text(TextOptions { delimiter, null: null.into_bytes(), header })
+            }
+            Written::Csv { delimiter, quote, escape, null, header } => {
+                Layout::Csv(CsvOptions { delimiter, quote, escape, null: null.into_bytes(), header, force_quote })
+            }
+            Written::Binary => Layout::Binary,
+        });
+        CopyPlan { layout, columns }
     }
 
     /// As of a value that was computed.
@@ -212,11 +233,24 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_a_masked_column_is_refused() {
+    fn a_stream_of_a_masked_column_is_refused_where_nobody_can_read_it() {
         let exact = Lineage { exact: vec![column("ssn")], ..Lineage::default() };
-        let stream = || vec![Outputs::Stream(vec![(25, exact.clone())])];
-        assert!(matches!(planned(stream(), Some(Mask::Hash), &Given::default()), Planned::Unmaskable(_)));
-        assert!(matches!(planned(stream(), None, &Given::default()), Planned::Plan { plan: Plan::Pass, .. }));
+        let text = |null: &str| Written::Text { delimiter: b'\t', null: null.to_owned(), header: false };
+        let stream = |written| {
+            let columns = vec![StreamColumn { type_oid: 25, quoted: false, lineage: exact.clone() }];
+            vec![Outputs::Stream(Stream { rows: Streamed::Columns(columns), written })]
+        };
+        let planned = |written, mask| planned(stream(written), mask, &Given::default());
+        assert!(matches!(planned(None, Some(Mask::Hash)), Planned::Unmaskable(_)));
+        // A value can be written as NULL is.
+        assert!(matches!(planned(Some(text("123-45-6789")), Some(Mask::Hash)), Planned::Unmaskable(_)));
+        assert!(matches!(planned(None, None), Planned::Plan { plan: Plan::Pass, .. }));
+        let Planned::Plan { plan: Plan::Masked(masking), .. } = planned(Some(text("\\N")), Some(Mask::Hash)) else {
+            panic!()
+        };
+        let columns = CopyColumns::Known(vec![CopyColumn { type_oid: 25, mask: Some(Mask::Hash) }]);
+        let layout = Some(Layout::Text(TextOptions::default()));
+        assert_eq!(masking.answers, [Answer::Stream(CopyPlan { layout, columns })]);
     }
 
     #[test]

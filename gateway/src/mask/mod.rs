@@ -15,5 +15,5 @@ mod word;
 pub use function::{Masked, Masker};
 pub use kind::{Column, Format};
 pub(crate) use plan::both;
-pub use plan::{Answer, Masking, Origin, Plan, Widths};
+pub use plan::{Announced, Answer, Masking, Origin, Plan, Widths};
 pub use word::{Constant, Mask, NoMask, Partial, Shape, Unit, strictest};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::copy::{CopyColumn, CopyColumns, CopyError, CopyMasker, CopyPlan, Layout};
 use super::{Mask, strictest};
 
 /// Where a result's column came from, as its description says.
@@ -41,8 +42,8 @@ pub enum Answer {
     All(Option<Mask>),
     /// What any of the cursors that it may be could show.
     Fetched(Arc<Widths>),
-    /// Each column of a stream by its place, with its type's OID.
-    Stream(Vec<(u32, Option<Mask>)>),
+    /// The columns of a stream.
+    Stream(CopyPlan),
 }
 
 /// Masks by place, for results of each number of columns.
@@ -114,6 +115,57 @@ impl Plan {
         }
         (masks, agree)
     }
+
+    /// What masks the stream of COPY data that the statement with that number answers with, as the server announces it, and none of
+    /// whose rows is longer than `max_row` bytes; absent: nothing does. And whether announcement and plan agree: where they do not,
+    /// every column is redacted.
+    ///
+    /// # Errors
+    /// Nobody can say how its rows are written, and something in them has to be masked.
+    pub fn stream(
+        &self,
+        statement: usize,
+        announced: Announced,
+        max_row: usize,
+    ) -> Result<(Option<CopyMasker>, bool), CopyError> {
+        let Plan::Masked(masking) = self else { return Ok((None, true)) };
+        let redacted = CopyColumn { type_oid: 0, mask: Some(Mask::Redact) };
+        let all = |mask| vec![CopyColumn { mask, ..redacted }; announced.columns];
+        let (layout, columns, agree) = match masking.answers.get(statement) {
+            Some(Answer::All(None)) => return Ok((None, true)),
+            Some(Answer::Stream(plan)) => {
+                let columns = match &plan.columns {
+                    CopyColumns::Known(columns) => columns.clone(),
+                    CopyColumns::Any(mask) => all(*mask),
+                };
+                let binary = plan.layout.as_ref().map(|layout| *layout == Layout::Binary);
+                match (&plan.layout, columns.len() == announced.columns) {
+                    // Whatever way it is written in.
+                    (_, true) if plan.passes() && binary.is_none_or(|binary| binary == announced.binary) => {
+                        return Ok((None, true));
+                    }
+                    (Some(layout), true) if binary == Some(announced.binary) => (Some(layout.clone()), columns, true),
+                    (Some(layout), _) if binary == Some(announced.binary) => {
+                        (Some(layout.clone()), all(redacted.mask), false)
+                    }
+                    _ => (None, all(redacted.mask), false),
+                }
+            }
+            Some(Answer::Columns(_) | Answer::All(_) | Answer::Fetched(_)) | None => (None, all(redacted.mask), false),
+        };
+        // What is binary says itself how it is written.
+        let layout = layout.or(announced.binary.then_some(Layout::Binary)).ok_or(CopyError::Unexpected)?;
+        CopyMasker::new(layout, columns, max_row).map(|masker| (Some(masker), agree))
+    }
+}
+
+/// A stream of COPY data as the server announces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// How many columns its rows have.
+    pub columns: usize,
+    /// Whether they are in the binary format.
+    pub binary: bool,
 }
 
 #[cfg(test)]
@@ -135,6 +187,48 @@ mod tests {
         assert_eq!(plan.masks(1, &[origin(9, 1)]), (vec![None], true));
         assert_eq!(plan.masks(2, &[origin(9, 1)]), (vec![Some(Mask::Whole)], false), "another statement");
         assert_eq!(Plan::Pass.masks(7, &[origin(9, 2)]), (vec![None], true));
+    }
+
+    #[test]
+    fn a_stream_that_is_not_as_planned_is_redacted_or_not_taken() {
+        let plan = |layout: Option<Layout>, masks: &[Option<Mask>]| {
+            let columns = masks.iter().map(|mask| CopyColumn { type_oid: 25, mask: *mask }).collect();
+            let answers = vec![Answer::Stream(CopyPlan { layout, columns: CopyColumns::Known(columns) })];
+            Plan::Masked(Masking { answers, ..Masking::default() })
+        };
+        let text = || Some(Layout::Text(super::super::copy::TextOptions::default()));
+        let announced = |columns, binary| Announced { columns, binary };
+        let masked = |plan: &Plan, statement, announced, bytes: &[u8]| {
+            plan.stream(statement, announced, 1000).map(|(masker, agree)| {
+                let mut out = bytes::BytesMut::new();
+                let key = super::super::Masker::new([0; 32]);
+                match masker {
+                    Some(mut masker) => masker.push(bytes, &key, &mut out).unwrap(),
+                    None => out.extend_from_slice(bytes),
+                }
+                (String::from_utf8_lossy(&out).into_owned(), agree)
+            })
+        };
+        let ssn = plan(text(), &[None, Some(Mask::PARTIAL)]);
+        let row = &b"1\t123-45-6789\n"[..];
+        assert_eq!(masked(&ssn, 0, announced(2, false), row), Ok(("1\t*******6789\n".to_owned(), true)));
+        let more = &b"1\t123-45-6789\tx\n"[..];
+        assert_eq!(masked(&ssn, 0, announced(3, false), more), Ok(("\\N\t\\N\t\\N\n".to_owned(), false)));
+        // In binary, whatever it was to be; in text, only where it was to be that.
+        let binary = [&b"PGCOPY\n\xff\r\n\0"[..], &[0; 8], &[0, 1, 0, 0, 0, 1], b"x"].concat();
+        let (shown, agree) = masked(&ssn, 0, announced(1, true), &binary).unwrap();
+        assert!(!shown.contains('x') && !agree);
+        assert_eq!(
+            masked(&plan(Some(Layout::Binary), &[None]), 0, announced(1, false), row),
+            Err(CopyError::Unexpected)
+        );
+        assert_eq!(masked(&ssn, 1, announced(2, false), row), Err(CopyError::Unexpected));
+        let rows = Plan::Masked(Masking { answers: vec![Answer::Columns(vec![None])], ..Masking::default() });
+        assert_eq!(masked(&rows, 0, announced(1, false), row), Err(CopyError::Unexpected));
+        let plain = plan(None, &[None, None]);
+        assert_eq!(masked(&plain, 0, announced(2, false), row).unwrap().0.as_bytes(), row);
+        assert_eq!(masked(&plain, 0, announced(3, false), more), Err(CopyError::Unexpected));
+        assert_eq!(masked(&Plan::Pass, 3, announced(3, false), more).unwrap().0.as_bytes(), more);
     }
 
     #[test]

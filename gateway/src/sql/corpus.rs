@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Column, Function, Relation, RelationKind};
-use super::{Analyzer, Lineage, Outputs, Settings};
+use super::{Analyzer, Lineage, Outputs, Settings, Stream, Streamed};
 use crate::access::{Action, Tags};
 
 fn relation(oid: u32, name: &str, kind: RelationKind, columns: &[(&str, &str)]) -> (u32, Relation) {
@@ -82,9 +82,10 @@ fn shown(outputs: &Outputs) -> String {
         Outputs::Open(one) => format!("*{}", lineage(one)),
         Outputs::Fetched => "fetched".to_owned(),
         Outputs::Unknown => "unknown".to_owned(),
-        Outputs::Stream(columns) => {
-            format!("stream {}", columns.iter().map(|(_, one)| lineage(one)).collect::<Vec<_>>().join("|"))
+        Outputs::Stream(Stream { rows: Streamed::Columns(columns), .. }) => {
+            format!("stream {}", columns.iter().map(|one| lineage(&one.lineage)).collect::<Vec<_>>().join("|"))
         }
+        Outputs::Stream(Stream { rows: Streamed::Open(one), .. }) => format!("stream *{}", lineage(one)),
     }
 }
 

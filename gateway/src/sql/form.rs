@@ -4,6 +4,7 @@
 //! harmless.
 
 use super::Changes;
+use super::stream::Written;
 use crate::access::Action;
 
 /// A relation as a statement names it.
@@ -264,6 +265,29 @@ pub(super) struct Write {
     pub(super) conflict: bool,
 }
 
+/// A `COPY` between a table or a query and the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Copy {
+    pub(super) table: Option<Table>,
+    pub(super) columns: Vec<String>,
+    pub(super) query: Option<Statement>,
+    pub(super) from_client: bool,
+    pub(super) predicate: Option<Expr>,
+    /// How the rows are written; absent: in a way that is not known.
+    pub(super) written: Option<Written>,
+    /// FORCE_QUOTE.
+    pub(super) quoted: Quoted,
+}
+
+/// Which columns CSV puts in quotes always.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Quoted {
+    #[default]
+    No,
+    All,
+    Columns(Vec<String>),
+}
+
 /// What an action is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
@@ -278,13 +302,7 @@ pub(super) enum Statement {
     Query(Box<Query>),
     Write(Box<Write>),
     /// `COPY` between a table or a query and the client.
-    Copy {
-        table: Option<Table>,
-        columns: Vec<String>,
-        query: Option<Box<Statement>>,
-        from_client: bool,
-        predicate: Option<Expr>,
-    },
+    Copy(Box<Copy>),
     /// Anything else, by what it does; and the statement in it, if there is one.
     Act(Act),
     /// What the front-end does not know.

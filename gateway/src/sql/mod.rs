@@ -8,12 +8,14 @@ pub mod catalog;
 #[cfg(test)]
 mod corpus;
 pub mod differential;
+mod encoding;
 mod flow;
 mod form;
 mod generic;
 mod literal;
 mod postgres;
 mod predicate;
+mod stream;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use std::sync::Arc;
 use crate::access::{Action, ColumnName, Effect, Facts, Name, Object, Tags};
 pub use analyzer::Analyzer;
 pub use catalog::Catalog;
+pub use encoding::is_safe_encoding;
+pub use stream::{Stream, StreamColumn, Streamed, Written};
 
 /// The settings of a session that change what a text means. Lexer settings are pinned by the protocol and are not here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -115,8 +119,8 @@ pub enum Outputs {
     Fetched,
     /// Rows that may hold anything.
     Unknown,
-    /// A stream without row description (COPY to the client) of columns of these types (`pg_type.oid`; 0: not known).
-    Stream(Vec<(u32, Lineage)>),
+    /// A stream without row description: COPY to the client.
+    Stream(Stream),
 }
 
 /// Where a value comes from. Each of these columns is an effect `sql.read` of the analysis.

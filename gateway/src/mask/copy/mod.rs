@@ -85,6 +85,48 @@ pub struct CopyColumn {
     pub mask: Option<Mask>,
 }
 
+/// What happens to the data of one COPY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyPlan {
+    /// How the rows are written; absent: nobody here can read them.
+    pub layout: Option<Layout>,
+    /// What they hold.
+    pub columns: CopyColumns,
+}
+
+/// What the rows hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyColumns {
+    /// Exactly these.
+    Known(Vec<CopyColumn>),
+    /// As many as there are, of types that nobody knows.
+    Any(Option<Mask>),
+}
+
+impl CopyPlan {
+    /// Whether no column has a mask.
+    pub fn passes(&self) -> bool {
+        match &self.columns {
+            CopyColumns::Known(columns) => columns.iter().all(|column| column.mask.is_none()),
+            CopyColumns::Any(mask) => mask.is_none(),
+        }
+    }
+
+    /// Why rows cannot be masked under this plan, if they cannot.
+    pub fn flaw(&self) -> Option<CopyError> {
+        match (&self.layout, &self.columns) {
+            _ if self.passes() => None,
+            (None, _) => Some(CopyError::Options("some are not known here")),
+            (Some(layout), CopyColumns::Known(columns)) => {
+                CopyMasker::new(layout.clone(), columns.clone(), PIECE).err()
+            }
+            (Some(layout), CopyColumns::Any(mask)) => {
+                CopyMasker::new(layout.clone(), vec![CopyColumn { type_oid: 0, mask: *mask }], PIECE).err()
+            }
+        }
+    }
+}
+
 /// Why a stream cannot go on. What was not handed out before is not handed out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyError {
@@ -100,6 +142,9 @@ pub enum CopyError {
     /// The options are none that a server takes.
     #[error("COPY data cannot be read with these options: {0}")]
     Options(&'static str),
+    /// No rows in this format were to come.
+    #[error("COPY data came where it was not to be expected, in a format that nobody asked for")]
+    Unexpected,
     /// It went on after an error.
     #[error("COPY data came after it could not be masked")]
     Failed,

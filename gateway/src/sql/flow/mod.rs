@@ -21,8 +21,10 @@ use std::sync::Arc;
 
 use self::graph::{Graph, Node, Reach, Source};
 pub(super) use self::relation::copied_tags;
+use super::catalog::TypeKind;
 use super::form::{Act, Statement, Table};
 use super::postgres::{Program, Server};
+use super::stream::{Stream, StreamColumn, Streamed, Written};
 use super::{Analysis, Catalog, Changes, Lineage, Outputs, Settings, builtin};
 use crate::access::{Action, ColumnName, Effect, Facts, FunctionName, Name, Object, TableName, Tags};
 
@@ -108,8 +110,8 @@ enum Shown {
     Fetched,
     /// Rows of which nothing is known.
     Unknown,
-    /// A stream of these columns.
-    Stream(scope::Rows),
+    /// A stream of these columns; which of them are quoted always, and how it is written.
+    Stream { rows: scope::Rows, quoted: Vec<bool>, written: Option<Written> },
 }
 
 /// When a use of a column as a filter counts as an equality.
@@ -358,13 +360,36 @@ impl<'a> Walk<'a> {
                 None => Outputs::Columns(rows.columns.iter().map(|column| self.lineage(column.node, reach)).collect()),
                 Some(open) => Outputs::Open(self.all(&rows, open, reach)),
             },
-            Shown::Stream(rows) => match rows.open {
-                None => Outputs::Stream(
-                    rows.columns.iter().map(|c| (c.of.unwrap_or(0), self.lineage(c.node, reach))).collect(),
-                ),
-                Some(_) => Outputs::Unknown,
-            },
+            Shown::Stream { rows, quoted, written } => {
+                let mut quoted = quoted.into_iter();
+                let rows = match rows.open {
+                    None => Streamed::Columns(
+                        rows.columns
+                            .iter()
+                            .map(|column| StreamColumn {
+                                type_oid: self.base_type(column.of.unwrap_or(0)),
+                                quoted: quoted.next().unwrap_or_default(),
+                                lineage: self.lineage(column.node, reach),
+                            })
+                            .collect(),
+                    ),
+                    Some(open) => Streamed::Open(self.all(&rows, open, reach)),
+                };
+                Outputs::Stream(Stream { rows, written })
+            }
         }
+    }
+
+    /// The type whose values a type's are: a domain's base. `citext` is a text that compares otherwise.
+    fn base_type(&self, mut oid: u32) -> u32 {
+        for _ in 0..MAX_DEPTH {
+            match self.catalog.types.get(&oid) {
+                Some(of) if of.kind == TypeKind::Domain => oid = of.base,
+                Some(of) if of.kind == TypeKind::Base && of.element == 0 && &*of.name == "citext" => return expr::TEXT,
+                _ => return oid,
+            }
+        }
+        0
     }
 
     /// Of all columns as if they were one.

@@ -107,11 +107,11 @@ impl Walk<'_> {
         Rows { columns, open: rows.open.map(|open| self.graph.derived(vec![open])) }
     }
 
-    fn shown(&mut self, shown: Shown) -> Rows {
+    pub(super) fn shown(&mut self, shown: Shown) -> Rows {
         match shown {
             Shown::Rows(rows) => rows,
             Shown::Nothing => Rows::default(),
-            Shown::Fetched | Shown::Unknown | Shown::Stream(_) => {
+            Shown::Fetched | Shown::Unknown | Shown::Stream { .. } => {
                 Rows { columns: Vec::new(), open: Some(self.graph.unknown(Vec::new())) }
             }
         }

@@ -6,7 +6,7 @@ use super::scope::{Column, Rows, Scope};
 use super::{Shown, Walk};
 use crate::access::{Action, Facts, Name, Object};
 use crate::sql::Changes;
-use crate::sql::form::{Act, Expr, Inner, Source, Statement, Table, Target};
+use crate::sql::form::{Act, Copy, Expr, Inner, Quoted, Source, Statement, Table, Target};
 
 impl Walk<'_> {
     pub(super) fn statement(&mut self, statement: &Statement, outer: &Scope<'_>) -> Shown {
@@ -19,25 +19,38 @@ impl Walk<'_> {
                 if query.into.is_some() { Shown::Nothing } else { Shown::Rows(rows) }
             }
             Statement::Write(write) => self.write(write, outer),
-            Statement::Copy { table: Some(table), columns, from_client: true, predicate, .. } => {
-                self.copy_in(table, columns, predicate.as_ref());
-                Shown::Nothing
-            }
-            Statement::Copy { table: Some(table), columns, .. } => {
-                let rows = self.copied(table, columns);
-                Shown::Stream(rows)
-            }
-            Statement::Copy { query: Some(query), .. } => match self.statement(query, outer) {
-                Shown::Rows(rows) => Shown::Stream(rows),
-                _ => Shown::Unknown,
-            },
+            Statement::Copy(copy) => self.copy(copy, outer),
             Statement::Act(act) => self.act(act, outer),
-            Statement::Copy { .. } | Statement::Opaque => {
-                self.changes = Changes::ALL;
-                self.unknown();
-                Shown::Unknown
-            }
+            Statement::Opaque => self.opaque_statement(),
         }
+    }
+
+    fn opaque_statement(&mut self) -> Shown {
+        self.changes = Changes::ALL;
+        self.unknown();
+        Shown::Unknown
+    }
+
+    fn copy(&mut self, copy: &Copy, outer: &Scope<'_>) -> Shown {
+        let rows = match (&copy.table, &copy.query) {
+            (Some(table), _) if copy.from_client => {
+                self.copy_in(table, &copy.columns, copy.predicate.as_ref());
+                return Shown::Nothing;
+            }
+            (Some(table), _) => self.copied(table, &copy.columns),
+            (None, Some(query)) => {
+                let shown = self.statement(query, outer);
+                self.shown(shown)
+            }
+            (None, None) => return self.opaque_statement(),
+        };
+        let quoted = |column: &Column| match &copy.quoted {
+            Quoted::No => false,
+            Quoted::All => true,
+            Quoted::Columns(names) => names.contains(&column.name),
+        };
+        let quoted = rows.columns.iter().map(quoted).collect();
+        Shown::Stream { rows, quoted, written: copy.written.clone() }
     }
 
     /// The columns of a table that COPY reads.
@@ -123,7 +136,7 @@ impl Walk<'_> {
                 Shown::Rows(Rows { columns: vec![plan], open: None })
             }
             (_, Shown::Nothing) => Shown::Nothing,
-            (_, Shown::Unknown | Shown::Fetched | Shown::Stream(_)) => {
+            (_, Shown::Unknown | Shown::Fetched | Shown::Stream { .. }) => {
                 self.unknown();
                 Shown::Unknown
             }

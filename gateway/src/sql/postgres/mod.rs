@@ -1,5 +1,6 @@
 //! PostgreSQL's front-end: its own grammar, and the lowering of its syntax tree into the relational form.
 
+mod copy;
 mod expr;
 mod query;
 mod statement;

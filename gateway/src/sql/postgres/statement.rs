@@ -2,7 +2,7 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterTableStmt, AlterTableType, CmdType, Constraint, CopyStmt, DropStmt, InsertStmt, MergeStmt, Node, ObjectType,
+    AlterTableStmt, AlterTableType, CmdType, Constraint, DropStmt, InsertStmt, MergeStmt, Node, ObjectType,
     OnConflictAction, RangeVar, ReturningClause, TransactionStmtKind, VariableSetStmt,
 };
 
@@ -400,25 +400,6 @@ impl Lowering {
         }
         write.returning = self.returning(merge.returning_clause.as_ref());
         Statement::Write(Box::new(write))
-    }
-
-    fn copy(&mut self, copy: &CopyStmt) -> Statement {
-        if copy.is_program || !copy.filename.is_empty() {
-            // What it reads or writes on the server's side can be anything: it is decided as that.
-            let table = copy.relation.as_ref().map(table);
-            let action = if copy.is_from { Action::SqlInsert } else { Action::SqlRead };
-            let mut effects = vec![(Action::SqlFile, Target::Resource)];
-            effects.extend(table.map(|table| (action, Target::Table(table))));
-            let inner = copy.query.as_deref().map(|query| Box::new(self.statement(query)));
-            return Statement::Act(Act { effects, inner, becomes: Inner::Kept, ..Act::default() });
-        }
-        Statement::Copy {
-            table: copy.relation.as_ref().map(table),
-            columns: strings(&copy.attlist),
-            query: copy.query.as_deref().map(|query| Box::new(self.statement(query))),
-            from_client: copy.is_from,
-            predicate: self.optional(copy.where_clause.as_ref()),
-        }
     }
 
     /// A statement of the session that gives another a name.

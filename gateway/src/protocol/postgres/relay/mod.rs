@@ -14,6 +14,7 @@ mod queue;
 mod rows;
 mod server;
 mod side;
+mod stream;
 
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -35,6 +36,7 @@ use crate::access::Name;
 use crate::config::{Mode, Resource};
 use crate::log;
 use crate::mask::Masker;
+use crate::mask::copy::CopyError;
 use crate::protocol::Services;
 use crate::session::Session;
 use crate::sql::{Catalog, Settings};
@@ -75,6 +77,8 @@ enum RelayError {
     Hidden(String),
     #[error("the gateway's own question failed: {0}")]
     Ask(#[from] AskError),
+    #[error("the server's rows cannot be masked: {0}")]
+    Copy(#[from] CopyError),
     #[error("the server closed the connection")]
     ServerGone,
     #[error("the client is gone, and the server takes nothing more of what it sent")]

@@ -12,6 +12,7 @@ use super::client::runs_code;
 use super::errors::Candour;
 use super::message::Bound;
 use super::rows::Columns;
+use super::stream::Stream;
 use crate::guard::{Outcome, Prepared};
 use crate::mask::Plan;
 use crate::record::CommandId;
@@ -145,6 +146,8 @@ pub(super) struct Queue {
     pub(super) portals: HashMap<Box<[u8]>, Portal>,
     /// The columns of the Execute whose rows come now.
     pub(super) columns: Option<Columns>,
+    /// The data that comes now.
+    pub(super) stream: Stream,
     held: Rc<Cell<usize>>,
     /// How many commands that may change what names mean are outstanding.
     pub(super) unsettled: usize,

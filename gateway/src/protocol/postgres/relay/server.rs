@@ -4,11 +4,12 @@ use super::errors::{Candour, of_name, of_parser, of_several, sqlstate, told};
 use super::message::{Fields, Head, MAX_WHOLE, Malformed, head, split};
 use super::queue::{Owed, Running};
 use super::rows::Columns;
+use super::stream::Stream;
 use super::{CopyIn, MAX_OUTPUT, Relay, RelayError};
 use crate::mask::Plan;
 use crate::protocol::postgres::settings::{is_utf8, reads_as_parsed};
 
-const UNASKED: RelayError = RelayError::Server(Malformed("it answered something that was not asked"));
+pub(super) const UNASKED: RelayError = RelayError::Server(Malformed("it answered something that was not asked"));
 
 impl Relay {
     /// Takes as many of the server's messages as the client's output has room for.
@@ -19,6 +20,9 @@ impl Relay {
             }
             self.pass_on();
             if self.server.passing > 0 {
+                return Ok(());
+            }
+            if self.is_within_data() && !self.masked_data(None)? {
                 return Ok(());
             }
             let Some(head) = head(&self.server.input).map_err(RelayError::Server)? else { return Ok(()) };
@@ -36,6 +40,12 @@ impl Relay {
             }
             if self.passes(head)? {
                 self.server.passing = head.whole;
+                continue;
+            }
+            if head.tag == b'd' {
+                if !self.masked_data(Some(head))? {
+                    return Ok(());
+                }
                 continue;
             }
             if head.whole > MAX_WHOLE {
@@ -58,7 +68,7 @@ impl Relay {
         }
     }
 
-    fn running(&mut self) -> Option<&mut Running> {
+    pub(super) fn running(&mut self) -> Option<&mut Running> {
         match self.queue.owed.front_mut() {
             Some(Owed::Query(running) | Owed::Execute(running) | Owed::Function(running)) => Some(running),
             _ => None,
@@ -71,15 +81,18 @@ impl Relay {
             return Ok(false);
         }
         let described = self.queue.columns.as_ref().map(Columns::pass);
+        let masked = match &self.queue.stream {
+            Stream::None => None,
+            Stream::Passes => Some(false),
+            Stream::Masked(_) => Some(true),
+        };
         let Some(running) = self.running() else { return Err(UNASKED) };
         let pass = match head.tag {
-            b'd' => *running.plan == Plan::Pass,
+            b'd' if *running.plan == Plan::Pass => true,
+            b'd' => !masked.ok_or(RelayError::Server(Malformed("a stream came that was not announced")))?,
             _ if *running.plan == Plan::Pass => true,
             _ => described.ok_or(RelayError::Server(Malformed("rows came without a description")))?,
         };
-        if !pass && head.tag == b'd' {
-            return Err(RelayError::Server(Malformed("a stream came where rows have to be masked")));
-        }
         if pass {
             running.outcome.rows = running.outcome.rows.saturating_add(1);
             let bytes = u64::try_from(head.whole).unwrap_or(u64::MAX);
@@ -139,7 +152,8 @@ impl Relay {
                 Some(Owed::Function(running)) => running.answered = true,
                 _ => return Err(UNASKED),
             },
-            b'H' | b'c' if self.running().is_some() => {}
+            b'H' => self.stream_begins(message)?,
+            b'c' if self.running().is_some() => self.stream_ends()?,
             _ => return Err(UNASKED),
         }
         self.client.output.extend_from_slice(message);
@@ -188,7 +202,7 @@ impl Relay {
     }
 
     /// Notes where a description of rows and the analysis of their statement disagree: the stricter of both holds.
-    fn agreed(&mut self, agree: bool) {
+    pub(super) fn agreed(&mut self, agree: bool) {
         if !agree {
             let what = "the server described other columns than the statement was read to have; what may be sensitive is redacted";
             tracing::warn!(session = %self.session.id, "{what}");
@@ -200,6 +214,9 @@ impl Relay {
         let words = if tag == b'C' { Fields::of(message).text().map_err(RelayError::Server)? } else { b"" };
         let words = String::from_utf8_lossy(words).into_owned();
         self.queue.columns = None;
+        if self.is_streaming() {
+            return Err(RelayError::Server(Malformed("a command ended before its stream")));
+        }
         match self.queue.owed.front_mut() {
             Some(Owed::Query(running)) => {
                 (running.outcome.tag, running.answered) = (words, true);
@@ -249,6 +266,7 @@ impl Relay {
     fn failed(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let code = sqlstate(message);
         self.queue.columns = None;
+        self.stream_is_over();
         // Nobody's rows have been looked at yet.
         let parsed = |candour| if of_parser(message) { Candour::Whole } else { candour };
         let candour = parsed(self.candour());
@@ -314,6 +332,7 @@ impl Relay {
     fn ready(&mut self, message: &[u8]) -> Result<(), RelayError> {
         self.status = Fields::of(message).u8().map_err(RelayError::Server)?;
         self.queue.columns = None;
+        self.stream_is_over();
         self.early_sync = false;
         match self.queue.owed.pop_front() {
             // One that was never answered is not over: the server would be a message behind from here on.
