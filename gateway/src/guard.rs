@@ -23,7 +23,7 @@ use crate::policy::{
 };
 pub use crate::record::Outcome;
 use crate::record::{CommandId, RecordError, Recorder, SessionId};
-use crate::sql::{Analysis, Analyzer, Catalog, Changes, Outputs, Settings};
+use crate::sql::{Analysis, Analyzer, Catalog, Changes, Named, Outputs, Settings, Space};
 
 /// How many verdicts a session remembers; one for each statement text it prepares, for most.
 const MAX_RULINGS: usize = 1024;
@@ -65,6 +65,8 @@ pub struct Prepared {
     settings: Settings,
     /// The text as the recording may hold it.
     recorded: Arc<str>,
+    /// What the names that it runs stood for.
+    named: Arc<[((Space, Name), Named)]>,
 }
 
 /// A bound parameter's value.
@@ -276,14 +278,9 @@ impl Guard {
             Ok(text) => text.into(),
             Err(_) => String::from_utf8_lossy(statement.text).into(),
         };
-        let whole = analysis.effects.iter().any(|e| matches!(e.action, Action::SqlUnknown | Action::SqlPrivilege));
-        let recorded = if whole || analysis.literals.iter().any(|literal| literal.sensitive) {
-            analysis.recorded_text(&text, whole).into()
-        } else {
-            Arc::clone(&text)
-        };
+        let recorded = recorded(&text, &analysis);
         let (catalog, settings) = (Arc::clone(statement.catalog), statement.settings.clone());
-        Prepared { text, analysis, catalog, settings, recorded }
+        Prepared { text, analysis, catalog, settings, recorded, named: Arc::new([]) }
     }
 
     /// A statement that was prepared before, by what is known now. Where that makes it another one, the server may run the
@@ -303,7 +300,7 @@ impl Guard {
             (Arc::new(either), recorded)
         };
         let (catalog, settings) = (Arc::clone(catalog), settings.clone());
-        Prepared { text: Arc::clone(&prepared.text), analysis, catalog, settings, recorded }
+        Prepared { text: Arc::clone(&prepared.text), analysis, catalog, settings, recorded, named: Arc::new([]) }
     }
 
     /// Whether a statement does by this catalog what was decided on.
@@ -314,7 +311,29 @@ impl Guard {
         if unknown || Arc::ptr_eq(&prepared.catalog, catalog) {
             return true;
         }
-        let now = self.core.borrow_mut().analyzer.analyze(prepared.text.as_bytes(), catalog, &prepared.settings);
+        let now = self.core.borrow_mut().analyzer.analyze_with(
+            prepared.text.as_bytes(),
+            catalog,
+            &prepared.settings,
+            &prepared.named,
+        );
+        now.effects == prepared.analysis.effects && now.outputs == prepared.analysis.outputs
+    }
+
+    /// A statement that runs what has a name, where each name stands for this.
+    pub fn resolve(&mut self, prepared: &Prepared, named: &[((Space, Name), Named)]) -> Prepared {
+        let Prepared { text, catalog, settings, .. } = prepared;
+        let analysis = self.core.borrow_mut().analyzer.analyze_with(text.as_bytes(), catalog, settings, named);
+        let recorded = recorded(text, &analysis);
+        Prepared { analysis, recorded, named: named.into(), ..prepared.clone() }
+    }
+
+    /// Whether a statement that was prepared before does the same by what is known now.
+    pub fn is_same(&mut self, prepared: &Prepared, catalog: &Arc<Catalog>, settings: &Settings) -> bool {
+        if Arc::ptr_eq(&prepared.catalog, catalog) && prepared.settings == *settings {
+            return true;
+        }
+        let now = self.core.borrow_mut().analyzer.analyze(prepared.text.as_bytes(), catalog, settings);
         now.effects == prepared.analysis.effects && now.outputs == prepared.analysis.outputs
     }
 
@@ -329,6 +348,7 @@ impl Guard {
             analysis: Arc::new(analysis),
             catalog: Arc::clone(catalog),
             settings: Settings::default(),
+            named: Arc::new([]),
         }
     }
 
@@ -558,6 +578,16 @@ impl Guard {
                 if *hold { Verdict::Hold(refusal) } else { Verdict::Block(refusal) }
             }
         }
+    }
+}
+
+/// A text as the recording may hold it.
+fn recorded(text: &Arc<str>, analysis: &Analysis) -> Arc<str> {
+    let whole = analysis.effects.iter().any(|e| matches!(e.action, Action::SqlUnknown | Action::SqlPrivilege));
+    if whole || analysis.literals.iter().any(|literal| literal.sensitive) {
+        analysis.recorded_text(text, whole).into()
+    } else {
+        Arc::clone(text)
     }
 }
 

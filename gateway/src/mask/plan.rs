@@ -129,7 +129,7 @@ impl Plan {
         max_row: usize,
     ) -> Result<(Option<CopyMasker>, bool), CopyError> {
         let Plan::Masked(masking) = self else { return Ok((None, true)) };
-        let redacted = CopyColumn { type_oid: 0, mask: Some(Mask::Redact) };
+        let redacted = CopyColumn { type_oid: 0, mask: Some(Mask::Whole) };
         let all = |mask| vec![CopyColumn { mask, ..redacted }; announced.columns];
         let (layout, columns, agree) = match masking.answers.get(statement) {
             Some(Answer::All(None)) => return Ok((None, true)),

@@ -1,11 +1,13 @@
 //! The analyses of one core, remembered.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::literal::{scan, shape};
 use super::postgres::Server;
-use super::{Analysis, Catalog, Literal, Settings, flow, postgres};
+use super::{Analysis, Catalog, Literal, Named, Settings, Space, flow, postgres};
+use crate::access::Name;
 
 /// The longest text whose analysis is remembered, in bytes.
 const MAX_REMEMBERED: usize = 16 * 1024;
@@ -51,24 +53,37 @@ impl<K> Default for Remembered<K> {
 impl Analyzer {
     /// What `text` does in a session with these settings on this database. What cannot be read is `sql.unknown`.
     pub fn analyze(&mut self, text: &[u8], catalog: &Arc<Catalog>, settings: &Settings) -> Arc<Analysis> {
+        self.analyze_with(text, catalog, settings, &[])
+    }
+
+    /// The same, where these names stand for these statements.
+    pub fn analyze_with(
+        &mut self,
+        text: &[u8],
+        catalog: &Arc<Catalog>,
+        settings: &Settings,
+        named: &[((Space, Name), Named)],
+    ) -> Arc<Analysis> {
         let view = self.view(catalog, settings);
-        if let Some(known) = view.texts.entries.get(text) {
+        let key = key(text, named);
+        let size = key.len();
+        if let Some(known) = view.texts.entries.get(&*key) {
             return Arc::clone(known);
         }
         let scanned = scan(text);
-        let shape = if text.len() <= MAX_REMEMBERED { shape(text, &scanned) } else { None };
+        let shape = if size <= MAX_REMEMBERED { shape(text, &scanned) } else { None };
         if let Some(known) = shape.as_ref().and_then(|shape| view.shapes.entries.get(shape)) {
             return Arc::clone(known);
         }
         let literals = scanned.literals.iter().map(|piece| piece.range().clone());
-        let (analysis, by_shape) = analyze(text, catalog, settings);
+        let (analysis, by_shape) = analyze(text, catalog, settings, named);
         let sensitive = analysis.literals_sensitive;
         let literals: Vec<Literal> = literals.map(|span| Literal { span, sensitive }).collect();
         let analysis = Arc::new(Analysis { literals: literals.into(), ..analysis.analysis });
         // An analysis that is shared by texts cannot say where their literals are.
         match shape.filter(|_| by_shape && !sensitive) {
             Some(shape) => remember(&mut view.shapes, shape, &analysis),
-            None if text.len() <= MAX_REMEMBERED => remember(&mut view.texts, text.into(), &analysis),
+            None if size <= MAX_REMEMBERED => remember(&mut view.texts, key.into(), &analysis),
             None => {}
         }
         analysis
@@ -93,6 +108,27 @@ impl Analyzer {
     }
 }
 
+/// What an analysis is remembered by: the text, and what its names stand for. A text that is run holds no zero.
+fn key<'t>(text: &'t [u8], named: &[((Space, Name), Named)]) -> Cow<'t, [u8]> {
+    if named.is_empty() {
+        return text.into();
+    }
+    let mut key = text.to_vec();
+    for ((space, name), named) in named {
+        key.extend_from_slice(&[0, u8::from(*space == Space::Cursors)]);
+        key.extend_from_slice(name.as_bytes());
+        match named {
+            Named::Text(text) => {
+                key.extend_from_slice(&[0, 0]);
+                key.extend_from_slice(text.as_bytes());
+            }
+            Named::Absent => key.extend_from_slice(&[0, 1]),
+            Named::Unknown => key.extend_from_slice(&[0, 2]),
+        }
+    }
+    key.into()
+}
+
 fn remember<K: std::hash::Hash + Eq + AsRef<[u8]>>(remembered: &mut Remembered<K>, key: K, analysis: &Arc<Analysis>) {
     let size = key.as_ref().len();
     if remembered.entries.len() >= MAX_ENTRIES || remembered.bytes.saturating_add(size) > MAX_BYTES {
@@ -103,12 +139,17 @@ fn remember<K: std::hash::Hash + Eq + AsRef<[u8]>>(remembered: &mut Remembered<K
 }
 
 /// An analysis, and whether it hides its text's literals; and whether texts of its shape share it.
-fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings) -> (flow::Told, bool) {
+fn analyze(
+    text: &[u8],
+    catalog: &Catalog,
+    settings: &Settings,
+    named: &[((Space, Name), Named)],
+) -> (flow::Told, bool) {
     let Ok(readable) = std::str::from_utf8(text) else { return (flow::unreadable(text), false) };
     let read = || {
         let program = postgres::lower(readable, Server::new(catalog.version))?;
         let fingerprint = postgres::fingerprint(readable)?;
-        Some((flow::told(&program, &fingerprint, catalog, settings), program.shape_decides))
+        Some((flow::told(&program, &fingerprint, catalog, settings, named), program.shape_decides))
     };
     postgres::deep(readable, || match read() {
         Some(told) => told,

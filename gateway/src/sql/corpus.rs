@@ -26,7 +26,7 @@ fn relation(oid: u32, name: &str, kind: RelationKind, columns: &[(&str, &str)]) 
     (oid, relation)
 }
 
-fn catalog() -> Arc<Catalog> {
+pub(super) fn catalog() -> Arc<Catalog> {
     let (number, view) = relation(3, "v", RelationKind::View, &[("a", "")]);
     let view = Relation { definition: Some("select ssn as a from public.users".into()), ..view };
     Arc::new(Catalog {
@@ -310,7 +310,7 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ("declare c cursor for select ssn from users", "read users, read users.ssn, session"),
     ("fetch all from c", "session"),
     ("prepare p as delete from orders", "delete orders [none], session"),
-    ("execute p", "unknown"),
+    ("execute p", "session, unknown"),
     ("discard all", "session"),
     ("explain select ssn from users", "read users"),
     ("explain select id from users where ssn = '1'", "read users, filter users.ssn [=], declassify users.ssn"),
@@ -423,7 +423,7 @@ fn results_say_whether_they_are_rows_a_stream_or_nothing() {
         ("select * from pg_class", "*"),
         ("delete from users returning *", "=id|=name|=ssn"),
         ("insert into users values (1) on conflict (id) do update set name = 'x' returning ssn", "=ssn"),
-        ("fetch c", "fetched"),
+        ("fetch c", "unknown"),
         ("copy users to stdout", "stream =id|=name|=ssn"),
         ("copy users (ssn) to stdout", "stream =ssn"),
         ("copy (select upper(ssn) from users) to stdout", "stream ssn"),

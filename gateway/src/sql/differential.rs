@@ -5,7 +5,7 @@ mod known;
 #[cfg(test)]
 mod tests;
 
-use super::form::Statement;
+use super::form::{Inner, Quoted, Statement};
 use super::generic::{self, Postgres};
 use super::literal::depth;
 use super::postgres::{self, Program, Server};
@@ -57,13 +57,14 @@ pub fn compare(text: &str) -> Comparison {
 }
 
 fn compared(text: &str) -> Comparison {
-    let Some(decides) = postgres::lower(text, Server::new(NEWEST)) else { return Comparison::Invalid };
+    let Some(mut decides) = postgres::lower(text, Server::new(NEWEST)) else { return Comparison::Invalid };
     let Some(other) = generic::lower(text, &Postgres) else { return Comparison::Unread };
+    decides.statements.iter_mut().for_each(plain);
     if decides.statements == other.statements && decides.parameters == other.parameters {
         return Comparison::Same;
     }
     let catalog = Catalog { complete: true, version: NEWEST, ..Catalog::default() };
-    let told = |program: &Program| flow::told(program, "", &catalog, &Settings::default()).analysis;
+    let told = |program: &Program| flow::told(program, "", &catalog, &Settings::default(), &[]).analysis;
     let opaque = other.opaque.first().copied();
     let other = Program {
         statements: other.statements,
@@ -100,6 +101,22 @@ pub fn split(script: &str) -> Vec<String> {
     match pg_query::split_with_scanner(script) {
         Ok(statements) => statements.into_iter().map(str::to_owned).collect(),
         Err(_) => Vec::new(),
+    }
+}
+
+/// Leaves out what the other front-end has no word for: what names stand for afterwards, and how a stream is written.
+fn plain(statement: &mut Statement) {
+    match statement {
+        Statement::Act(act) if !act.namings.is_empty() => {
+            act.namings.clear();
+            act.computes.clear();
+            act.changes.names = true;
+            if act.becomes == Inner::Prepared {
+                act.becomes = Inner::Named;
+            }
+        }
+        Statement::Copy(copy) => (copy.written, copy.quoted) = (None, Quoted::No),
+        _ => {}
     }
 }
 

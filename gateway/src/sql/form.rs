@@ -4,6 +4,7 @@
 //! harmless.
 
 use super::Changes;
+use super::names::{Made, Space};
 use super::stream::Written;
 use crate::access::Action;
 
@@ -279,6 +280,24 @@ pub(super) struct Copy {
     pub(super) quoted: Quoted,
 }
 
+/// A statement that runs what has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Runs {
+    pub(super) space: Space,
+    pub(super) name: String,
+    pub(super) arguments: Vec<Expr>,
+    /// Whether it keeps the rows to itself.
+    pub(super) moves: bool,
+}
+
+/// What a statement does to a name; an absent one stands for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Naming {
+    pub(super) space: Space,
+    pub(super) name: Option<String>,
+    pub(super) made: Option<Made>,
+}
+
 /// Which columns CSV puts in quotes always.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Quoted {
@@ -303,6 +322,8 @@ pub(super) enum Statement {
     Write(Box<Write>),
     /// `COPY` between a table or a query and the client.
     Copy(Box<Copy>),
+    /// `EXECUTE`, `FETCH`, `MOVE`: what has the name.
+    Runs(Runs),
     /// Anything else, by what it does; and the statement in it, if there is one.
     Act(Act),
     /// What the front-end does not know.
@@ -317,6 +338,8 @@ pub(super) enum Inner {
     Run,
     /// A later command gets its rows, by a name.
     Named,
+    /// A later command runs it, by a name.
+    Prepared,
     /// Its rows are kept in an object of the database.
     Kept,
     /// It is told how it would be run.
@@ -331,9 +354,8 @@ pub(super) struct Act {
     pub(super) becomes: Inner,
     /// Expressions that it computes: defaults, checks, arguments.
     pub(super) computes: Vec<Expr>,
-    /// Whether it answers with rows that an earlier statement described.
-    pub(super) fetches: bool,
     /// Whether it answers with rows of its own that hold nothing of a table: SHOW.
     pub(super) tells: bool,
+    pub(super) namings: Vec<Naming>,
     pub(super) changes: Changes,
 }

@@ -13,6 +13,7 @@ mod flow;
 mod form;
 mod generic;
 mod literal;
+mod names;
 mod postgres;
 mod predicate;
 mod stream;
@@ -24,6 +25,7 @@ use crate::access::{Action, ColumnName, Effect, Facts, Name, Object, Tags};
 pub use analyzer::Analyzer;
 pub use catalog::Catalog;
 pub use encoding::is_safe_encoding;
+pub use names::{Made, Named, Rename, Space};
 pub use stream::{Stream, StreamColumn, Streamed, Written};
 
 /// The settings of a session that change what a text means. Lexer settings are pinned by the protocol and are not here.
@@ -49,6 +51,10 @@ pub struct Analysis {
     pub outputs: Arc<[Outputs]>,
     /// What statements in it answer with that a later command runs by name: cursors, prepared statements.
     pub named: Arc<[Outputs]>,
+    /// The names that it runs, but for those that it gave itself: what they stand for decides what it does.
+    pub runs: Arc<[(Space, Name)]>,
+    /// What it does to names, in order.
+    pub renames: Arc<[Rename]>,
     /// Whether it can reach anything sensitive.
     pub sensitive: bool,
     /// Whether the server may refuse it by itself, before it runs: the grammar does not know it, or it names something that is not known.
@@ -70,7 +76,7 @@ pub struct Changes {
     pub catalog: bool,
     /// The search path, or another setting that the analysis depends on.
     pub settings: bool,
-    /// Prepared statements and cursors, whose names SQL shares with the protocol.
+    /// Prepared statements and cursors, in a way that nobody can follow.
     pub names: bool,
     /// How the server reads texts.
     pub rules: bool,
@@ -152,6 +158,8 @@ impl Analysis {
             effects: Arc::new([effect]),
             outputs: Arc::new([Outputs::Unknown]),
             named: Arc::new([]),
+            runs: Arc::new([]),
+            renames: Arc::new([]),
             sensitive: true,
             doubtful: false,
             literals: Arc::new([]),
@@ -165,6 +173,7 @@ impl Analysis {
     pub fn either(&self, other: &Analysis) -> Self {
         let mut changes = self.changes;
         changes |= other.changes;
+        changes.names |= self.renames != other.renames;
         let unknown = Effect {
             action: Action::SqlUnknown,
             object: Object::Resource,
@@ -187,6 +196,8 @@ impl Analysis {
                 Arc::new([Outputs::Unknown])
             },
             named: Arc::new([]),
+            runs: self.runs.iter().chain(other.runs.iter()).cloned().collect(),
+            renames: Arc::clone(&self.renames),
             sensitive: true,
             doubtful: self.doubtful || other.doubtful,
             literals: Arc::clone(&self.literals),

@@ -138,6 +138,24 @@ execute s;
 --- prepared by sql, run by the protocol: refused
 prepare s as delete from orders;
 \execute s
+--- prepared by the protocol, explained and analysed by sql: refused
+\parse s delete from orders
+explain analyze execute s;
+--- prepared by the protocol, fetched by sql: refused
+begin;
+\parse s delete from orders returning id
+\bind c s
+fetch all from c;
+commit;
+--- prepared by the protocol, moved by sql: refused
+begin;
+\parse s delete from orders returning id
+\bind c s
+move all from c;
+commit;
+--- prepared beside what fails: refused; forms simple
+prepare p as delete from orders; select 1 / 0;
+execute p;
 --- prepared with a parameter that bounds nothing: refused
 \parse s delete from orders where $1 = 1
 \execute s 1

@@ -149,6 +149,64 @@ execute p (2 * 3);
 prepare p as select 1;
 deallocate all;
 execute p;
+--- prepare rolled back: same
+begin;
+prepare p as select id from orders order by id;
+rollback;
+execute p;
+--- prepare in one message: same; forms simple
+prepare p as select 1; execute p; deallocate p;
+--- prepare twice: same
+prepare p as select 1;
+prepare p as select 2;
+execute p;
+--- prepare, explained: same
+prepare p (int) as select $1;
+explain (costs off) execute p (1);
+--- prepare into a table: same
+prepare p as select id, total from orders;
+create temp table w as execute p;
+select count(*) from w;
+--- prepare of users: same
+prepare p (int) as select id, name from users where id = $1;
+execute p (1);
+execute p (2);
+--- prepare, run by the protocol: same
+prepare s (int) as select id, total from orders where user_id = $1 order by id;
+\execute s 1
+\execute s 2
+--- named statement, run by sql: same
+\parse s select id, total from orders where user_id = 1 order by id
+execute s;
+deallocate s;
+--- execute of what is none: same
+execute nobody;
+--- deallocate of what is none: same
+deallocate nobody;
+--- close of what is none: same
+close nobody;
+--- two cursors: same
+begin;
+declare a cursor for select id, total from orders order by id;
+declare b cursor for select sku, title from products order by sku;
+fetch 2 from a;
+fetch 2 from b;
+close all;
+commit;
+--- cursor of users' names: same
+begin;
+declare c scroll cursor for select id, name from users order by id;
+fetch 2 from c;
+move 1 from c;
+fetch prior from c;
+commit;
+--- cursor of a portal's name: same
+begin;
+\parse s select id from orders order by id
+\bind c s
+fetch 2 from c;
+close c;
+commit;
 --- prepared, seen: same
 prepare p as select 1;
 select name, statement, from_sql from pg_prepared_statements;
@@ -275,6 +333,19 @@ copy products (sku, title) to stdout (delimiter '|', null '-');
 copy users (id, name, email) to stdout;
 --- copy out of users by a query: same
 copy (select id, name from users order by id) to stdout (format csv);
+--- copy out in a transaction: same
+begin;
+copy (select id, sku from orders order by id) to stdout with csv header;
+copy counters to stdout;
+commit;
+--- copies out in one message: same; forms simple
+copy counters to stdout; select 1; copy products (sku) to stdout (format csv);
+--- copy out that fails: same
+copy (select 1 / (id - 3) from orders order by id) to stdout;
+--- copy out of nothing: same
+copy (select 1 where false) to stdout;
+--- copy out in another encoding: same
+copy products (title) to stdout (encoding 'LATIN1');
 --- copy in: same
 copy logs (line) from stdin;
 \copy one

@@ -7,10 +7,42 @@ copy users (id, ssn) to stdout;
 copy users (id, name) to stdout;
 --- copy in csv: masked 2
 copy users (id, ssn, name) to stdout (format csv);
---- copy in csv with a header: masked 2
+--- copy in csv with a header: masked
 copy users (id, ssn, name) to stdout (format csv, header);
 --- copy in csv with quotes: either
 copy users (id, ssn) to stdout (format csv, force_quote (ssn));
+--- copy in csv, all quoted: either
+copy users (id, ssn) to stdout (format csv, force_quote *);
+--- copy in csv with a value's digit as quote: either
+copy users (id, ssn, name) to stdout (format csv, quote '5', escape '-');
+--- copy in csv with a value's digit as delimiter: either
+copy users (id, ssn, name) to stdout (format csv, delimiter '4');
+--- copy with a delimiter and a null: either
+copy users (id, ssn, note) to stdout (delimiter '|', null 'none');
+--- copy of what may be null by the value: either
+copy (select id, nullif(ssn, '539-48-0120') from users order by id) to stdout;
+--- copy of domains: masked 2
+copy users (id, tax) to stdout;
+--- copy of domains in binary: masked 2
+copy users (id, tax) to stdout (format binary);
+--- copy of arrays: masked 2
+copy users (id, phones) to stdout;
+--- copy of arrays in binary: masked 2
+copy users (id, phones) to stdout (format binary);
+--- copy of a join: masked 1
+copy (select u.ssn, o.total from users u join orders o on o.user_id = u.id order by o.id) to stdout;
+--- copy of a union: masked 1
+copy (select ssn from users union all select name from users) to stdout;
+--- copy that fails half way: masked 1
+copy (select ssn, 1 / (id - 3) from users order by id) to stdout;
+--- copy of a function that cannot be read: either
+copy (select * from p_rows()) to stdout;
+--- copies, one of them harmless: masked
+begin;
+copy users (name) to stdout;
+copy users (ssn) to stdout;
+copy users (name) to stdout;
+commit;
 --- copy in binary: masked 2
 copy users (id, ssn) to stdout (format binary);
 --- copy of numbers in binary: masked 2,3
@@ -172,6 +204,55 @@ begin;
 declare c cursor for select 1 / (ascii(ssn) - 53) from users where id = 1;
 fetch c;
 commit;
+--- cursor, function replaced between: either
+begin;
+declare c cursor for select f_name(id) from users;
+create or replace function f_name(int) returns text language sql stable as 'select ssn from users where id = $1';
+fetch all from c;
+rollback;
+--- cursors, all closed: masked
+begin;
+declare c cursor for select name from users order by id;
+close all;
+declare c cursor for select ssn from users order by id;
+fetch 2 from c;
+commit;
+--- cursor made again after a savepoint: masked
+begin;
+declare c cursor for select name from users order by id;
+savepoint s;
+close c;
+declare c cursor for select ssn from users order by id;
+fetch 2 from c;
+rollback to s;
+commit;
+--- cursor in the place of a portal: masked
+begin;
+\parse s select name from users order by id
+\bind c s
+close c;
+declare c cursor for select ssn from users order by id;
+\portal c 2
+commit;
+--- cursor moved, then fetched: masked
+begin;
+declare c scroll cursor for select ssn from users order by id;
+move 2 from c;
+fetch prior from c;
+commit;
+--- cursor and prepared statement of one name: masked
+prepare c as select name from users order by id;
+begin;
+declare c cursor for select ssn from users order by id;
+fetch 2 from c;
+execute c;
+commit;
+--- cursor of code's own: either
+begin;
+declare a cursor for select name from users;
+select p_cursor();
+fetch all from c1;
+commit;
 --- cursor over a cursor's row: either
 begin;
 declare c cursor for select id, ssn from users where id = 1 for update;
@@ -236,6 +317,67 @@ execute p ((select ssn from users where id = 1));
 prepare p as select id, ssn from users;
 create temp table w as execute p;
 select ssn from w;
+--- prepared with a function as an argument: refused
+prepare p (text) as select $1;
+execute p (f_ssn(1));
+--- prepared with a loud function as an argument: refused
+prepare p (text) as select $1;
+execute p (upper(f_ssn(1)));
+--- prepared, then all deallocated: masked
+prepare p as select name from users order by id;
+deallocate all;
+prepare p as select ssn from users order by id;
+execute p;
+--- prepared twice: masked
+prepare p as select name from users order by id;
+prepare p as select ssn from users order by id;
+execute p;
+--- prepared, then discarded: masked
+prepare p as select name from users order by id;
+discard all;
+prepare p as select ssn from users order by id;
+execute p;
+--- prepared and rolled back: masked
+begin;
+prepare p as select ssn from users order by id;
+rollback;
+execute p;
+--- prepared in a transaction that fails: masked
+begin;
+prepare p as select ssn from users order by id;
+select 1 / 0;
+rollback;
+execute p;
+--- prepared beside what fails: masked; forms simple
+prepare p as select ssn from users order by id; select 1 / 0;
+execute p;
+--- prepared by code: refused
+prepare p as select name from users;
+select p_run('deallocate p; prepare p as select ssn from users');
+execute p;
+--- prepared, view replaced between: either
+prepare p as select email from v_harmless where id = 1;
+create or replace view v_harmless as select id, name, ssn as email from users;
+execute p;
+--- prepared, function replaced between: either
+prepare p as select f_name(1);
+create or replace function f_name(int) returns text language sql stable as 'select ssn from users where id = $1';
+execute p;
+--- prepared, better function made between: either
+prepare p as select f_name(1::smallint);
+create function f_name(smallint) returns text language sql stable as 'select ssn from users where id = $1';
+execute p;
+--- prepared, explained: either
+prepare p as select ssn from users where id = 1;
+explain execute p;
+--- prepared with a predicate, explained: refused
+prepare p (text) as select id from users where ssn = $1;
+explain execute p ('539-48-0120');
+--- prepared by the protocol, deallocated and prepared by sql: masked
+\parse s select name from users where id = 1
+deallocate s;
+prepare s as select ssn from users where id = 1;
+\execute s
 --- prepared names in the catalog: either; differs times
 prepare p as select ssn from users where ssn = '000-00-0000';
 select name, statement from pg_prepared_statements;

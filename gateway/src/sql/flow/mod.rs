@@ -7,6 +7,7 @@
 mod code;
 mod expr;
 mod graph;
+mod names;
 mod print;
 mod query;
 mod relation;
@@ -23,6 +24,7 @@ use self::graph::{Graph, Node, Reach, Source};
 pub(super) use self::relation::copied_tags;
 use super::catalog::TypeKind;
 use super::form::{Act, Statement, Table};
+use super::names::{Named, Rename, Space};
 use super::postgres::{Program, Server};
 use super::stream::{Stream, StreamColumn, Streamed, Written};
 use super::{Analysis, Catalog, Changes, Lineage, Outputs, Settings, builtin};
@@ -60,14 +62,21 @@ pub(super) fn unreadable(text: &[u8]) -> Told {
 }
 
 /// What a program does in a session with these settings on this database.
-pub(super) fn told(program: &Program, fingerprint: &str, catalog: &Catalog, settings: &Settings) -> Told {
+pub(super) fn told(
+    program: &Program,
+    fingerprint: &str,
+    catalog: &Catalog,
+    settings: &Settings,
+    known: &[((Space, Name), Named)],
+) -> Told {
     let path = settings.search_path.as_deref().unwrap_or(&catalog.search_path);
     let mut walk = Walk::new(catalog, path);
     walk.temporary.clone_from(&settings.temporary);
     walk.session_temporary.clone_from(&settings.temporary);
+    walk.known = known;
     // Whether something has another name, or is gone, since the catalog was read.
     let mut renamed = false;
-    for statement in &program.statements {
+    for (number, statement) in program.statements.iter().enumerate() {
         if renamed && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
             walk.unknown();
         }
@@ -80,6 +89,7 @@ pub(super) fn told(program: &Program, fingerprint: &str, catalog: &Catalog, sett
         }
         let before = std::mem::take(&mut walk.effects);
         let shown = walk.statement(statement, &scope::Scope::default());
+        walk.rename(number, statement);
         walk.results.push(shown);
         if walk.effects.is_empty() {
             // Rows of nothing that has a name, as those of functions: it is a statement all the same.
@@ -157,6 +167,11 @@ struct Walk<'a> {
     /// Whether a relation was named that has a tagged column: a literal may be meant for it.
     touches_sensitive: bool,
     copies_in: bool,
+    /// What names stand for that the session gave before.
+    known: &'a [((Space, Name), Named)],
+    /// Names that nothing is known of.
+    asked: Vec<(Space, Name)>,
+    renames: Vec<Rename>,
     changes: Changes,
     steps: usize,
     depth: usize,
@@ -189,6 +204,9 @@ impl<'a> Walk<'a> {
             path_moves: false,
             touches_sensitive: false,
             copies_in: false,
+            known: &[],
+            asked: Vec::new(),
+            renames: Vec::new(),
             changes: Changes::default(),
             steps: 0,
             depth: 0,
@@ -266,6 +284,8 @@ impl<'a> Walk<'a> {
             effects,
             outputs: outputs.into(),
             named: named.into(),
+            runs: self.asked.into(),
+            renames: self.renames.into(),
             literals: Arc::new([]),
             parameters: vec![sensitive; program.parameters].into(),
             sensitive,

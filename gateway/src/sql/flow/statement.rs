@@ -20,12 +20,13 @@ impl Walk<'_> {
             }
             Statement::Write(write) => self.write(write, outer),
             Statement::Copy(copy) => self.copy(copy, outer),
+            Statement::Runs(runs) => self.by_name(runs, outer),
             Statement::Act(act) => self.act(act, outer),
             Statement::Opaque => self.opaque_statement(),
         }
     }
 
-    fn opaque_statement(&mut self) -> Shown {
+    pub(super) fn opaque_statement(&mut self) -> Shown {
         self.changes = Changes::ALL;
         self.unknown();
         Shown::Unknown
@@ -79,6 +80,10 @@ impl Walk<'_> {
 
     fn act(&mut self, act: &Act, outer: &Scope<'_>) -> Shown {
         self.changes |= act.changes;
+        if self.depth > 0 && !act.namings.is_empty() {
+            // Where a body gives names, nobody counts when it does.
+            self.changes |= Changes::NAMES;
+        }
         self.computes(act, outer);
         let mut target = None;
         let mut executes = false;
@@ -99,10 +104,9 @@ impl Walk<'_> {
             }
         }
         let Some(inner) = &act.inner else {
-            return match (act.fetches, executes, act.tells) {
-                (true, _, _) => Shown::Fetched,
-                (_, true, _) => Shown::Unknown,
-                (_, _, true) => {
+            return match (executes, act.tells) {
+                (true, _) => Shown::Unknown,
+                (_, true) => {
                     let open = Some(self.graph.derived(Vec::new()));
                     Shown::Rows(Rows { columns: Vec::new(), open })
                 }
@@ -135,7 +139,7 @@ impl Walk<'_> {
                 let plan = Column { name: "QUERY PLAN".to_owned(), node, of: Some(super::expr::TEXT) };
                 Shown::Rows(Rows { columns: vec![plan], open: None })
             }
-            (_, Shown::Nothing) => Shown::Nothing,
+            (Inner::Prepared, _) | (_, Shown::Nothing) => Shown::Nothing,
             (_, Shown::Unknown | Shown::Fetched | Shown::Stream { .. }) => {
                 self.unknown();
                 Shown::Unknown

@@ -9,7 +9,8 @@ use super::Lowering;
 use super::expr::literal_text;
 use crate::access::Action;
 use crate::sql::Changes;
-use crate::sql::form::{Act, Inner, Sets, Statement, Target};
+use crate::sql::form::{Act, Copy, Inner, Quoted, Runs, Sets, Statement, Target};
+use crate::sql::names::Space;
 
 pub(super) fn act(action: Action, on: Target) -> Act {
     Act { effects: vec![(action, on)], ..Act::default() }
@@ -61,13 +62,18 @@ impl Lowering<'_> {
             | AstStatement::Lock(_) => session(Changes::default()),
             AstStatement::Close { .. } | AstStatement::Deallocate { .. } => session(Changes::NAMES),
             AstStatement::Discard { object_type } => match object_type {
-                DiscardObject::ALL | DiscardObject::PLANS | DiscardObject::SEQUENCES | DiscardObject::TEMP => {
+                DiscardObject::PLANS | DiscardObject::SEQUENCES => session(Changes::default()),
+                DiscardObject::TEMP => session(Changes { catalog: true, settings: true, ..Changes::default() }),
+                DiscardObject::ALL => {
                     session(Changes { catalog: true, settings: true, names: true, ..Changes::default() })
                 }
             },
-            AstStatement::Fetch { into: None, .. } => {
-                Statement::Act(Act { fetches: true, ..act(Action::SqlSession, Target::Resource) })
-            }
+            AstStatement::Fetch { name, into: None, .. } => Statement::Runs(Runs {
+                space: Space::Cursors,
+                name: name.value.clone(),
+                arguments: Vec::new(),
+                moves: false,
+            }),
             AstStatement::Set(set) => self.set(set),
             AstStatement::Reset(reset) => match &reset.reset {
                 Reset::ALL => self.sets("", None),
@@ -120,17 +126,19 @@ impl Lowering<'_> {
     fn copy(&mut self, source: &CopySource, to: bool, target: &CopyTarget) -> Statement {
         let (table, columns, query) = match source {
             CopySource::Table { table_name, columns } => (Some(self.table(table_name)), self.name_list(columns), None),
-            CopySource::Query(query) => (None, Vec::new(), Some(Box::new(self.query_statement(query)))),
+            CopySource::Query(query) => (None, Vec::new(), Some(self.query_statement(query))),
         };
         match target {
             CopyTarget::Stdin | CopyTarget::Stdout => {
-                Statement::Copy { table, columns, query, from_client: !to, predicate: None }
+                // Its options are read where a protocol can make something of them.
+                let (predicate, written, quoted) = (None, None, Quoted::No);
+                Statement::Copy(Box::new(Copy { table, columns, query, from_client: !to, predicate, written, quoted }))
             }
             CopyTarget::File { .. } | CopyTarget::Program { .. } => {
                 let action = if to { Action::SqlRead } else { Action::SqlInsert };
                 let mut effects = vec![(Action::SqlFile, Target::Resource)];
                 effects.extend(table.map(|table| (action, Target::Table(table))));
-                Statement::Act(Act { effects, inner: query, becomes: Inner::Kept, ..Act::default() })
+                Statement::Act(Act { effects, inner: query.map(Box::new), becomes: Inner::Kept, ..Act::default() })
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod copy;
 mod expr;
+mod names;
 mod query;
 mod statement;
 mod version;
@@ -11,10 +12,11 @@ pub(in crate::sql) use statement::sets;
 pub(in crate::sql) use version::{KNOWN, Server};
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::Node;
+use pg_query::protobuf::{Node, RawStmt};
 
-use super::form::Statement;
+use super::form::{Act, Statement, Target};
 use super::literal::depth;
+use crate::access::Action;
 
 /// The longest text that is parsed, in bytes. Anything longer is `sql.unknown`.
 const MAX_TEXT: usize = 1024 * 1024;
@@ -72,7 +74,12 @@ fn lowered(text: &str, server: Server) -> Option<Program> {
     let parsed = pg_query::parse(text, 0).ok()?;
     let mut lowering = Lowering::new(server);
     let statements = parsed.protobuf.stmts.iter().map(|raw| match raw.stmt.as_deref() {
-        Some(node) => lowering.statement(node),
+        Some(node) => {
+            if matches!(node.node, Some(NodeEnum::PrepareStmt(_) | NodeEnum::DeclareCursorStmt(_))) {
+                lowering.source = source(text, raw).unwrap_or_default();
+            }
+            lowering.statement(node)
+        }
         None => Statement::Opaque,
     });
     let statements = statements.collect();
@@ -110,12 +117,29 @@ struct Lowering {
     server: Server,
     /// Whether the server takes something in it for something else.
     otherwise: bool,
+    /// The text of the statement that is lowered, where it is one that gives another a name.
+    source: String,
 }
 
 impl Lowering {
     fn new(server: Server) -> Self {
-        Lowering { parameters: 0, shape_decides: true, calls: Vec::new(), server, otherwise: false }
+        let source = String::new();
+        Lowering { parameters: 0, shape_decides: true, calls: Vec::new(), server, otherwise: false, source }
     }
+}
+
+/// A statement's own part of the text.
+fn source(text: &str, raw: &RawStmt) -> Option<String> {
+    let rest = text.get(usize::try_from(raw.stmt_location).ok()?..)?;
+    match usize::try_from(raw.stmt_len).ok()? {
+        0 => Some(rest.to_owned()),
+        length => rest.get(..length).map(str::to_owned),
+    }
+}
+
+/// A statement that does nothing but what `sql.session` permits.
+fn session() -> Statement {
+    Statement::Act(Act { effects: vec![(Action::SqlSession, Target::Resource)], ..Act::default() })
 }
 
 /// The parts of a qualified name.

@@ -7,11 +7,13 @@ use pg_query::protobuf::{
 };
 
 use super::expr::text;
+use super::names::{discard, fetch, forget};
 use super::query::table;
-use super::{Lowering, strings};
+use super::{Lowering, session, strings};
 use crate::access::Action;
 use crate::sql::Changes;
 use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Sets, Statement, Table, Target, Write};
+use crate::sql::names::Space;
 
 /// Settings that decide what a role may do, which triggers run, and whether the catalog itself may be written.
 const PRIVILEGED: [&str; 6] = [
@@ -40,10 +42,6 @@ fn ddl(action: Action, on: Target) -> Statement {
 
 fn on_table(relation: Option<&RangeVar>) -> Target {
     relation.map_or(Target::Resource, |relation| Target::Table(table(relation)))
-}
-
-fn session() -> Statement {
-    Statement::Act(act(Action::SqlSession, Target::Resource))
 }
 
 fn named(path: &[String]) -> Table {
@@ -101,19 +99,14 @@ impl Lowering {
             | NodeEnum::NotifyStmt(_)
             | NodeEnum::ConstraintsSetStmt(_)
             | NodeEnum::LockStmt(_) => session(),
-            NodeEnum::ClosePortalStmt(_) | NodeEnum::DeallocateStmt(_) => {
-                Statement::Act(Act { changes: Changes::NAMES, ..act(Action::SqlSession, Target::Resource) })
-            }
-            NodeEnum::DiscardStmt(_) => Statement::Act(Act {
-                changes: Changes { catalog: true, settings: true, names: true, ..Changes::default() },
-                ..act(Action::SqlSession, Target::Resource)
-            }),
-            NodeEnum::FetchStmt(_) => {
-                Statement::Act(Act { fetches: true, ..act(Action::SqlSession, Target::Resource) })
-            }
+            NodeEnum::ClosePortalStmt(close) => forget(Space::Cursors, &close.portalname),
+            NodeEnum::DeallocateStmt(deallocate) => forget(Space::Statements, &deallocate.name),
+            NodeEnum::DiscardStmt(stmt) => discard(stmt.target()),
+            NodeEnum::FetchStmt(stmt) => fetch(&stmt.portalname, stmt.ismove),
+            NodeEnum::ExecuteStmt(execute) => self.execute(&execute.name, &execute.params),
             NodeEnum::VariableSetStmt(set) => set_variable(set),
-            NodeEnum::DeclareCursorStmt(declare) => self.naming(declare.query.as_deref()),
-            NodeEnum::PrepareStmt(prepare) => self.naming(prepare.query.as_deref()),
+            NodeEnum::DeclareCursorStmt(stmt) => self.declare(stmt),
+            NodeEnum::PrepareStmt(stmt) => self.prepare(stmt),
             NodeEnum::ExplainStmt(explain) => {
                 let inner = explain.query.as_deref().map_or(Statement::Opaque, |query| self.statement(query));
                 Statement::Act(Act { inner: Some(Box::new(inner)), becomes: Inner::Explained, ..Act::default() })
@@ -255,8 +248,7 @@ impl Lowering {
                 let computes = call.funccall.as_deref().map(|call| self.exprs(&call.args)).unwrap_or_default();
                 Statement::Act(Act { computes, ..act(Action::SqlExecute, Target::Function(name)) })
             }
-            // EXECUTE of a statement that may have been prepared under another search path, and anything newer than
-            // this list.
+            // Anything newer than this list.
             _ => Statement::Opaque,
         }
     }
@@ -400,17 +392,6 @@ impl Lowering {
         }
         write.returning = self.returning(merge.returning_clause.as_ref());
         Statement::Write(Box::new(write))
-    }
-
-    /// A statement of the session that gives another a name.
-    fn naming(&mut self, inner: Option<&Node>) -> Statement {
-        let inner = inner.map_or(Statement::Opaque, |inner| self.statement(inner));
-        Statement::Act(Act {
-            inner: Some(Box::new(inner)),
-            becomes: Inner::Named,
-            changes: Changes::NAMES,
-            ..act(Action::SqlSession, Target::Resource)
-        })
     }
 
     /// A statement that keeps the rows of another.

@@ -81,6 +81,10 @@ impl Relay {
                     return Ok(());
                 }
             }
+            // SQL's own EXECUTE and FETCH may mean a name that the server is still to confirm.
+            if head.tag == b'Q' && !self.skipping && self.queue.has_names_on_their_way() && self.settles() {
+                return Ok(());
+            }
             if head.tag == b'P' && self.suspect && self.settles() && !self.skipping {
                 return Ok(());
             }
@@ -135,7 +139,7 @@ impl Relay {
     }
 
     /// What a statement is read by. Where something changed that could not be asked about yet, nothing is known of any name.
-    fn view(&self) -> (Arc<Catalog>, Settings) {
+    pub(super) fn view(&self) -> (Arc<Catalog>, Settings) {
         // In a transaction that changed no name, what was known before it is still known.
         let catalog_unknown = self.catalog_outdated && (self.catalog_touched || self.catalog_lost);
         if self.settings_outdated || self.queue.unsettled > 0 || catalog_unknown {
@@ -160,6 +164,21 @@ impl Relay {
             return self.session.guard.unread(text, &catalog);
         }
         self.session.guard.prepare(guard::Statement { text, settings: &settings, catalog: &catalog })
+    }
+
+    /// What a portal does that is executed now. It was planned when it was bound; what it calls is looked up when it runs.
+    fn renew_portal(&mut self, portal: &Portal) -> Prepared {
+        if !portal.readable {
+            return portal.prepared.clone();
+        }
+        if !portal.prepared.analysis.runs.is_empty() {
+            // What it runs is looked for when it is executed.
+            let text = Arc::clone(&portal.prepared.text);
+            let prepared = self.prepare(text.as_bytes(), true);
+            return self.resolved(prepared);
+        }
+        let (catalog, settings) = self.view();
+        self.session.guard.renew(&portal.prepared, &catalog, &settings)
     }
 
     /// What a statement that was prepared before does now.
@@ -246,6 +265,7 @@ impl Relay {
     fn query(&mut self, message: &[u8]) -> Result<(), RelayError> {
         let text = Fields::of(message).text().map_err(RelayError::Client)?;
         let prepared = self.prepare(text, self.readable(text));
+        let prepared = self.resolved(prepared);
         let block = self.block(&prepared);
         match self.session.guard.execute(&prepared, &[], block) {
             Verdict::Forward { command, plan } => {
@@ -274,7 +294,8 @@ impl Relay {
         self.exposed |= prepared.analysis.sensitive;
         self.ran_code |= runs_code(&prepared.analysis);
         let candour = self.candour();
-        let running = Running {
+        let renames = self.renamings(prepared);
+        let mut running = Running {
             command,
             plan,
             candour,
@@ -290,6 +311,8 @@ impl Relay {
                 rules: changes.rules || self.was_unread,
                 ..changes
             },
+            unsettles: !renames.is_empty(),
+            renames,
         };
         let renames =
             |effect: &Effect| matches!(effect.action, Action::SqlAlter | Action::SqlDrop | Action::SqlUnknown);
@@ -300,8 +323,10 @@ impl Relay {
         {
             self.renames = Some(self.slot.rename());
         }
+        let after = running.changes;
+        running.unsettles |= after.catalog || after.settings || after.names;
         self.suspect |= running.changes.rules;
-        self.queue.unsettled = self.queue.unsettled.saturating_add(usize::from(running.unsettles()));
+        self.queue.unsettled = self.queue.unsettled.saturating_add(usize::from(running.unsettles));
         if running.copies_in {
             self.copy_in = CopyIn::Asked;
         }
@@ -354,12 +379,15 @@ impl Relay {
             self.queue.statement(&bind.statement).filter(|_| self.queue.unsettled == 0 || bind.statement.is_empty());
         let known = known.cloned();
         let missing = known.is_none();
-        let prepared = match known {
-            Some(statement) => self.renew(&statement),
+        let (readable, prepared) = match known {
+            Some(statement) => {
+                let prepared = self.renew(&statement);
+                (statement.readable, self.resolved(prepared))
+            }
             None => {
                 let name = String::from_utf8_lossy(&bind.statement).into_owned();
-                let text = format!("bind statement \"{name}\", which no Parse of this session made");
-                self.opaque(Action::SqlUnknown, Object::Resource, &text)
+                let text = format!("bind statement \"{name}\", which nothing in this session made");
+                (false, self.opaque(Action::SqlUnknown, Object::Resource, &text))
             }
         };
         let parameters: Vec<Parameter<'_>> = bind.parameters.iter().map(parameter).collect();
@@ -378,7 +406,7 @@ impl Relay {
         match self.queue.hold(bind.parameters.into_boxed_slice(), size) {
             Some(parameters) => {
                 self.unbound.retain(|(name, _)| *name != bind.statement);
-                let portal = Portal { prepared, parameters };
+                let portal = Portal { readable, prepared, parameters, holds: false };
                 self.unexecuted.push((bind.portal.clone(), portal.clone()));
                 self.batch_open = true;
                 self.forward(message, Owed::Bind { name: bind.portal, portal });
@@ -414,10 +442,10 @@ impl Relay {
         let portal = self.queue.portal(name).filter(|_| self.queue.unsettled == 0 || name.is_empty()).cloned();
         let (missing, name) = (portal.is_none(), name.to_vec());
         let (prepared, bound) = match portal {
-            Some(Portal { prepared, parameters }) => (prepared, Some(parameters)),
+            Some(portal) => (self.renew_portal(&portal), Some(portal.parameters)),
             None => {
                 let text = format!(
-                    "execute portal \"{}\", which no Bind of this session made",
+                    "execute portal \"{}\", which nothing in this session made",
                     String::from_utf8_lossy(&name)
                 );
                 (self.opaque(Action::SqlUnknown, Object::Resource, &text), None)

@@ -8,6 +8,7 @@ mod client;
 mod errors;
 mod hidden;
 mod message;
+mod names;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod played;
 mod queue;

@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use super::client::runs_code;
 use super::errors::Candour;
 use super::message::Bound;
+use super::names::{Doubts, Renaming};
 use super::rows::Columns;
 use super::stream::Stream;
 use crate::guard::{Outcome, Prepared};
@@ -37,6 +38,10 @@ pub(super) struct Running {
     pub(super) verified: bool,
     /// What may be different afterwards. Of other rules to read texts by, the server tells with the next ReadyForQuery.
     pub(super) changes: Changes,
+    /// Whether what names mean is only known when it is over.
+    pub(super) unsettles: bool,
+    /// What its statements do to names when they succeed, in order.
+    pub(super) renames: Vec<Renaming>,
 }
 
 /// A command as it was decided on.
@@ -48,13 +53,6 @@ pub(super) struct Asked {
     pub(super) renamings: u64,
 }
 
-impl Running {
-    /// Whether what names mean is only known when it is over.
-    pub(super) fn unsettles(&self) -> bool {
-        self.changes.catalog || self.changes.settings || self.changes.names
-    }
-}
-
 /// A statement as a Parse made it. What its names stand for may change until it is bound: it is analysed again then.
 #[derive(Clone, Debug)]
 pub(super) struct Statement {
@@ -63,11 +61,15 @@ pub(super) struct Statement {
     pub(super) prepared: Rc<Held<Prepared>>,
 }
 
-/// A portal as a Bind made it: the server plans it then, and later changes of what its names stand for do not matter to it.
+/// A portal as a Bind made it, or a DECLARE. The server plans it then, and what its plan calls it looks up when it runs.
 #[derive(Clone, Debug)]
 pub(super) struct Portal {
+    /// Whether the server read its text by the rules of the gateway's parser.
+    pub(super) readable: bool,
     pub(super) prepared: Prepared,
     pub(super) parameters: Rc<Held<Box<[Bound]>>>,
+    /// Whether it is kept when its transaction ends.
+    pub(super) holds: bool,
 }
 
 /// Something that is kept for the client, and counted for as long as it is.
@@ -120,7 +122,7 @@ impl Owed {
 }
 
 /// Which names are meant: statements and portals have their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Namespace {
     Statements,
     Portals,
@@ -149,6 +151,8 @@ pub(super) struct Queue {
     /// The data that comes now.
     pub(super) stream: Stream,
     held: Rc<Cell<usize>>,
+    /// What names may stand for that is not above.
+    pub(super) doubts: Doubts,
     /// How many commands that may change what names mean are outstanding.
     pub(super) unsettled: usize,
 }
@@ -255,12 +259,6 @@ impl Queue {
             }
         }
         self.portals.get(name)
-    }
-
-    /// Forgets statements by name: they may have been made anew by SQL's own PREPARE.
-    pub(super) fn forget(&mut self) {
-        self.statements.clear();
-        self.portals.clear();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::errors::{Candour, of_name, of_parser, of_several, sqlstate, told};
 use super::message::{Fields, Head, MAX_WHOLE, Malformed, head, split};
-use super::queue::{Owed, Running};
+use super::queue::{Namespace, Owed, Running};
 use super::rows::Columns;
 use super::stream::Stream;
 use super::{CopyIn, MAX_OUTPUT, Relay, RelayError};
@@ -119,16 +119,16 @@ impl Relay {
             b't' if matches!(self.queue.owed.front(), Some(Owed::Describe)) => {}
             b'1' => match self.queue.owed.pop_front() {
                 Some(Owed::Trial { .. }) => return Ok(()),
-                Some(Owed::Parse { name, statement }) => drop(self.queue.statements.insert(name, statement)),
+                Some(Owed::Parse { name, statement }) => self.queue.prepared(name, statement),
                 _ => return Err(UNASKED),
             },
             b'2' => match self.queue.owed.pop_front() {
-                Some(Owed::Bind { name, portal }) => drop(self.queue.portals.insert(name, portal)),
+                Some(Owed::Bind { name, portal }) => self.queue.bound(name, portal),
                 _ => return Err(UNASKED),
             },
             b'3' => match self.queue.owed.pop_front() {
-                Some(Owed::Close { statement: true, name }) => drop(self.queue.statements.remove(&name)),
-                Some(Owed::Close { statement: false, name }) => drop(self.queue.portals.remove(&name)),
+                Some(Owed::Close { statement: true, name }) => self.queue.closed(Namespace::Statements, &name),
+                Some(Owed::Close { statement: false, name }) => self.queue.closed(Namespace::Portals, &name),
                 _ => return Err(UNASKED),
             },
             b'C' | b'I' | b's' => self.completed(tag, message)?,
@@ -217,6 +217,9 @@ impl Relay {
         if self.is_streaming() {
             return Err(RelayError::Server(Malformed("a command ended before its stream")));
         }
+        if let Some(statement) = self.running().map(|running| running.statement) {
+            self.rename(statement);
+        }
         match self.queue.owed.front_mut() {
             Some(Owed::Query(running)) => {
                 (running.outcome.tag, running.answered) = (words, true);
@@ -256,7 +259,7 @@ impl Relay {
 
     /// A command is over, and changed nothing.
     fn ended(&mut self, running: Running) {
-        self.queue.unsettled = self.queue.unsettled.saturating_sub(usize::from(running.unsettles()));
+        self.queue.unsettled = self.queue.unsettled.saturating_sub(usize::from(running.unsettles));
         if running.copies_in {
             self.copy_in = CopyIn::No;
         }
@@ -267,6 +270,7 @@ impl Relay {
         let code = sqlstate(message);
         self.queue.columns = None;
         self.stream_is_over();
+        self.rename_failed();
         // Nobody's rows have been looked at yet.
         let parsed = |candour| if of_parser(message) { Candour::Whole } else { candour };
         let candour = parsed(self.candour());
@@ -345,7 +349,7 @@ impl Relay {
         if self.status == b'I' {
             (self.exposed, self.ran_code) = (self.queue.is_exposed(), self.queue.runs_code());
             // Portals end with their transaction, and SET LOCAL does.
-            self.queue.portals.clear();
+            self.queue.portals.retain(|_, portal| portal.holds);
             if self.catalog_touched {
                 // From now on others see it, or it was undone.
                 self.catalog_touched = false;
