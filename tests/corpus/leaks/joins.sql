@@ -16,7 +16,7 @@ select c.amount from claims c natural join (select ssn from users) u;
 --- natural to a with: refused
 with c as (select ssn from claims) select u.id from users u natural join c;
 --- natural of two tables: either
-select amount from claims natural join (accounts a (key, owner, ssn, balance)) order by amount;
+select amount from claims natural join accounts a (key, owner, ssn, balance) order by amount;
 --- using it: either
 select ssn, amount from claims join users using (ssn) order by amount;
 --- full join using it: either
