@@ -69,6 +69,13 @@ pub struct Prepared {
     named: Arc<[((Space, Name), Named)]>,
 }
 
+impl Prepared {
+    /// The settings it was analysed under.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
 /// A bound parameter's value.
 #[derive(Clone, Copy, Debug)]
 pub enum Parameter<'a> {

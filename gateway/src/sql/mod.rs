@@ -59,6 +59,8 @@ pub struct Analysis {
     pub sensitive: bool,
     /// Whether the server may refuse it by itself, before it runs: the grammar does not know it, or it names something that is not known.
     pub doubtful: bool,
+    /// Whether it runs bodies whose names are looked up only then.
+    pub late: bool,
     /// Byte ranges of the text's literals and whether each meets something sensitive, in order.
     pub literals: Arc<[Literal]>,
     /// Whether each `$n` meets something sensitive; a parameter beyond the end is taken to.
@@ -162,6 +164,7 @@ impl Analysis {
             renames: Arc::new([]),
             sensitive: true,
             doubtful: false,
+            late: false,
             literals: Arc::new([]),
             parameters: Arc::new([]),
             changes: Changes::default(),
@@ -200,6 +203,7 @@ impl Analysis {
             renames: Arc::clone(&self.renames),
             sensitive: true,
             doubtful: self.doubtful || other.doubtful,
+            late: self.late || other.late,
             literals: Arc::clone(&self.literals),
             parameters: parameters.map(|(one, other)| *one || *other).collect(),
             changes,

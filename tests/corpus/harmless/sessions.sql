@@ -341,7 +341,7 @@ commit;
 --- copies out in one message: same; forms simple
 copy counters to stdout; select 1; copy products (sku) to stdout (format csv);
 --- copy out that fails: same
-copy (select 1 / (id - 3) from orders order by id) to stdout;
+copy (select 1 / (n - 3) from generate_series(1, 5) n) to stdout;
 --- copy out of nothing: same
 copy (select 1 where false) to stdout;
 --- copy out in another encoding: same

@@ -91,7 +91,7 @@ pub(crate) struct Entry {
     pub(crate) differs: Option<String>,
     /// All steps are sent before an answer is read.
     pub(crate) pipelined: bool,
-    /// The server does not understand it.
+    /// The server has something against it as well.
     pub(crate) invalid: bool,
     /// Further start-up parameters.
     pub(crate) startup: Vec<(String, String)>,

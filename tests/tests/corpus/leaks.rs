@@ -126,7 +126,7 @@ pub(crate) fn means(
                     && !entry.invalid
                     && search.find(&message.body).is_none()
             }
-            _ => true,
+            _ => !entry.invalid,
         };
         Ok(played.all.iter().filter(|message| message.tag == b'E').find(wrong).map(Message::show))
     })

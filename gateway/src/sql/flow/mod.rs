@@ -290,6 +290,7 @@ impl<'a> Walk<'a> {
             parameters: vec![sensitive; program.parameters].into(),
             sensitive,
             doubtful: self.unresolved || self.missing,
+            late: self.bodies_read,
             changes: self.changes,
             copies_in: self.copies_in,
         };

@@ -178,6 +178,8 @@ impl Relay {
             return self.resolved(prepared);
         }
         let (catalog, settings) = self.view();
+        // Its own names were looked up when it was bound, whatever the path is by now.
+        let settings = if portal.prepared.analysis.late { settings } else { portal.prepared.settings().clone() };
         self.session.guard.renew(&portal.prepared, &catalog, &settings)
     }
 
