@@ -107,12 +107,15 @@ pub fn split(script: &str) -> Vec<String> {
 /// Leaves out what the other front-end has no word for: what names stand for afterwards, and how a stream is written.
 fn plain(statement: &mut Statement) {
     match statement {
-        Statement::Act(act) if !act.namings.is_empty() => {
-            act.namings.clear();
-            act.computes.clear();
-            act.changes.names = true;
-            if act.becomes == Inner::Prepared {
-                act.becomes = Inner::Named;
+        Statement::Act(act) => {
+            act.inner.as_deref_mut().into_iter().for_each(plain);
+            if !act.namings.is_empty() {
+                act.namings.clear();
+                act.computes.clear();
+                act.changes.names = true;
+                if act.becomes == Inner::Prepared {
+                    act.becomes = Inner::Named;
+                }
             }
         }
         Statement::Copy(copy) => (copy.written, copy.quoted) = (None, Quoted::No),
