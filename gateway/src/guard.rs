@@ -4,7 +4,7 @@ mod evidence;
 mod plan;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -310,12 +310,20 @@ impl Guard {
         Prepared { text: Arc::clone(&prepared.text), analysis, catalog, settings, recorded, named: Arc::new([]) }
     }
 
+    /// Whether what a statement means could matter to a policy that knows these tags of objects.
+    pub fn depends_on_names(&self, prepared: &Prepared, sensitive: &BTreeSet<Name>) -> bool {
+        let Prepared { analysis, catalog, .. } = prepared;
+        // Of what is unknown anything was expected, and so it was where no name was known.
+        let unknown = !catalog.complete || analysis.effects.iter().any(|effect| effect.action == Action::SqlUnknown);
+        let nameless = analysis.effects.iter().all(|effect| effect.action == Action::SqlSession)
+            && analysis.outputs.iter().all(|outputs| matches!(outputs, Outputs::Nothing));
+        let Some(resource) = &self.party.resource else { return true };
+        !unknown && !nameless && self.core.borrow_mut().policies.load().protects(resource, sensitive)
+    }
+
     /// Whether a statement does by this catalog what was decided on.
     pub fn is_still(&mut self, prepared: &Prepared, catalog: &Arc<Catalog>) -> bool {
-        // Of what is unknown anything was expected, and so it was where no name was known.
-        let unknown = !prepared.catalog.complete
-            || prepared.analysis.effects.iter().any(|effect| effect.action == Action::SqlUnknown);
-        if unknown || Arc::ptr_eq(&prepared.catalog, catalog) {
+        if Arc::ptr_eq(&prepared.catalog, catalog) {
             return true;
         }
         let now = self.core.borrow_mut().analyzer.analyze_with(

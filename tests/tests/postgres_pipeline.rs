@@ -258,6 +258,10 @@ fn say(raw: &mut Raw, statements: &[&str]) -> Result<String> {
     raw.ready(statements.len())
 }
 
+fn said_of(raw: &mut Raw, statement: &str) -> String {
+    say(raw, &[statement]).unwrap_or_else(|error| format!("{error:#}"))
+}
+
 #[test]
 fn a_statement_that_waited_while_a_name_was_given_away_shows_nothing() -> Result<()> {
     let policy = format!("{POLICY}\n@id(\"alters\") permit (principal, action == Action::\"sql.alter\", resource);");
@@ -303,6 +307,58 @@ fn a_statement_that_waited_while_a_name_was_given_away_shows_nothing() -> Result
     say(&mut other, &["commit"])?;
     let said = said(&mut raw, 1);
     assert!(said.contains("*******6789") && said.contains("SELECT 1"), "{said}");
+    Ok(())
+}
+
+/// The gateway's own connection gets none any more, and the sessions that are there stay.
+fn without_own_connection(fixture: &Fixture) -> Result<()> {
+    fixture.admin(&format!("alter role {} connection limit 1", fixture.server.role()))?;
+    fixture.admin(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'sluice catalog'",
+    )?;
+    let gone = || fixture.door.services().databases().iter().all(|database| !database.own_connection);
+    assert!(harness::eventually(Duration::from_secs(20), gone));
+    Ok(())
+}
+
+#[test]
+fn a_statement_that_waited_where_nobody_can_see_what_was_changed_shows_nothing() -> Result<()> {
+    let fixture = Fixture::guarded("unseen")?;
+    let (mut raw, mut slow, mut plain) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?, Raw::connect(&fixture)?);
+    for raw in [&mut raw, &mut slow, &mut plain] {
+        say(raw, &["select id from users"])?;
+    }
+    without_own_connection(&fixture)?;
+    // Where it did not wait, it is what was decided on; so is what names nothing.
+    let quick = say(&mut plain, &["select 'x' || name from users where id = 1", "begin", "commit"])?;
+    assert!(quick.contains("xann") && quick.contains("COMMIT"), "{quick}");
+    // By somebody who does not come through the gateway.
+    let held =
+        "select count(*) from pg_locks where granted and mode = 'AccessExclusiveLock' and relation = 'users'::regclass";
+    let changes = "begin; lock table users in access exclusive mode; select pg_sleep(4);
+        alter table users rename id to was; alter table users rename ssn to id; commit";
+    std::thread::scope(|scope| -> Result<()> {
+        let other = scope.spawn(|| fixture.admin(changes));
+        assert!(harness::eventually(Duration::from_secs(20), || fixture.admin(held).is_ok_and(|n| n.trim() == "1")));
+        raw.send(&[query("select 'x' || id from users")])?;
+        let said = said(&mut raw, 1);
+        assert!(!said.contains(SSN) && said.contains("cannot be seen"), "{said}");
+        other.join().map_err(|_| anyhow::anyhow!("the other one failed"))??;
+        Ok(())
+    })?;
+    let said = said_of(&mut slow, "select 'x' || name from users where name = 'ann' and pg_sleep(1.5) is not null");
+    assert!(said.contains("cannot be seen") && !said.contains("xann"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_slow_statement_is_answered_where_policies_protect_nothing() -> Result<()> {
+    let fixture = Fixture::new("permitted", "@id(\"all\") permit (principal, action, resource);", SENSITIVE)?;
+    let mut raw = Raw::connect(&fixture)?;
+    say(&mut raw, &["select id from users"])?;
+    without_own_connection(&fixture)?;
+    let said = said_of(&mut raw, "select 'x' || name from users where id = 1 and pg_sleep(1.5) is not null");
+    assert!(said.contains("xann") && said.contains("SELECT 1"), "{said}");
     Ok(())
 }
 

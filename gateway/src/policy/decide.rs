@@ -140,6 +140,12 @@ impl Policies {
         self.rules.is_empty()
     }
 
+    /// Whether some policy makes a difference between objects of a resource, by these tags of theirs or by name, or masks any.
+    /// Where none does, nothing in it is sensitive.
+    pub fn protects(&self, resource: &ResourceRef, sensitive: &BTreeSet<Name>) -> bool {
+        self.rules.values().any(|rule| rule.protects(resource, sensitive))
+    }
+
     /// The values of a context that policies read, and no others.
     pub fn context_key(&self, context: &SqlContext<'_>) -> ContextKey {
         let Reads { text, fingerprint, in_transaction, hour, weekday } = self.reads;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cedar_policy::{Effect, Policy};
 use serde_json::Value;
 
-use super::{ApprovalRule, Known};
+use super::{ApprovalRule, Known, ResourceRef};
 use crate::access::Name;
 use crate::mask::{Mask, NoMask};
 
@@ -21,12 +21,33 @@ pub(super) struct Rule {
     pub(super) mask: Option<Mask>,
     /// Its `@approve`.
     pub(super) approval: Option<ApprovalRule>,
+    /// Which objects it makes a difference between.
+    objects: Objects,
+}
+
+/// Which objects of a resource a policy can tell apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Objects {
+    /// Those with these tags.
+    tags: BTreeSet<Name>,
+    /// Those of these resources.
+    resources: BTreeSet<Name>,
+    /// Any.
+    any: bool,
 }
 
 impl Rule {
     /// Whether it only adds to what another policy permits.
     pub(super) fn is_obligation(&self) -> bool {
         self.mask.is_some() || self.approval.is_some()
+    }
+
+    /// Whether it may answer otherwise about one object of the resource than about another, or masks any.
+    pub(super) fn protects(&self, resource: &ResourceRef, sensitive: &BTreeSet<Name>) -> bool {
+        let Objects { tags, resources, any } = &self.objects;
+        // A tag of the resource itself is every object's.
+        let masks = self.mask.is_some() && resource.tags.iter().any(|tag| tags.contains(tag));
+        *any || masks || resources.contains(&resource.name) || tags.intersection(sensitive).next().is_some()
     }
 }
 
@@ -74,8 +95,12 @@ pub(super) fn rule(policy: &Policy, known: &Known, faults: &mut Vec<Fault>) -> O
         faults
             .push(fault("a forbid blocks, it cannot add a mask or an approval", "make it a permit, or leave them out"));
     }
+    let mut objects = Objects::default();
     match policy.to_json() {
-        Ok(json) => names(&json, known, faults),
+        Ok(json) => {
+            names(&json, known, faults);
+            objects = told_apart(&json, mask.is_some());
+        }
         Err(error) => faults.push(fault(format!("cannot be read: {error}"), "write it as a static policy")),
     }
     (faults.len() == before).then(|| Rule {
@@ -83,6 +108,7 @@ pub(super) fn rule(policy: &Policy, known: &Known, faults: &mut Vec<Fault>) -> O
         reason: value("reason").map(str::to_owned),
         mask,
         approval: approval.flatten(),
+        objects,
     })
 }
 
@@ -157,6 +183,47 @@ fn name(kind: &str, id: &str, known: &Known, faults: &mut Vec<Fault>) {
     }
 }
 
+/// Which objects a policy can tell apart. A mask is one for every object that it is on.
+fn told_apart(json: &Value, masks: bool) -> Objects {
+    let mut objects = Objects::default();
+    let scope = json.get("resource");
+    let scope_of = |key: &str| scope.and_then(|scope| scope.get(key)).and_then(Value::as_str);
+    objects.any = scope_of("op") == Some("is") || (masks && scope_of("op") == Some("All"));
+    objects.any |= json.get("conditions").is_none_or(reads_object);
+    if let Some(scope) = scope {
+        objects.add(scope, masks);
+    }
+    objects
+}
+
+impl Objects {
+    fn add(&mut self, scope: &Value, masks: bool) {
+        let text = |key: &str| scope.get("entity").and_then(|entity| entity.get(key)).and_then(Value::as_str);
+        match (text("type"), text("id")) {
+            (Some("Tag"), Some(tag)) => {
+                self.tags.insert(tag.into());
+            }
+            // Every object of it is meant alike.
+            (Some("Resource"), Some(_)) if !masks => {}
+            (Some(_), Some(id)) => {
+                self.resources.insert(id.split('/').next().unwrap_or_default().into());
+            }
+            _ => self.any |= scope.get("op").and_then(Value::as_str) != Some("All"),
+        }
+    }
+}
+
+/// Whether conditions read the object that is asked about.
+fn reads_object(json: &Value) -> bool {
+    match json {
+        Value::Array(items) => items.iter().any(reads_object),
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| (key == "Var" && value == "resource") || reads_object(value))
+        }
+        _ => false,
+    }
+}
+
 /// Adds the attributes of the context that a policy's conditions read; all of them where that cannot be told.
 pub(super) fn reads(json: &Value, attributes: &mut BTreeSet<String>) {
     match json {
@@ -193,6 +260,38 @@ mod tests {
         assert_eq!(duration("15m"), Some(Duration::from_secs(900)));
         for bad in ["", "15", "m", "0s", "25h", "-1s", "99999999999999999999h", "1d", "1ß"] {
             assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_policy_protects_what_it_tells_apart() {
+        let sensitive = BTreeSet::from([Name::from("pii")]);
+        let orders = ResourceRef { name: "orders".into(), tags: ["prod".into()].into() };
+        let protects = |mask: bool, scope: &str| {
+            let policy: Policy = format!("permit (principal, action, {scope};").parse().unwrap();
+            let rule = Rule {
+                id: "x".into(),
+                reason: None,
+                mask: mask.then_some(Mask::Whole),
+                approval: None,
+                objects: told_apart(&policy.to_json().unwrap(), mask),
+            };
+            rule.protects(&orders, &sensitive)
+        };
+        for (scope, plain, mask) in [
+            ("resource)", false, true),
+            ("resource) when { context.hour > 8 }", false, true),
+            ("resource == Resource::\"orders\")", false, true),
+            ("resource in Resource::\"other\")", false, false),
+            ("resource in Tag::\"prod\")", false, true),
+            ("resource in Tag::\"other\")", false, false),
+            ("resource in Tag::\"pii\")", true, true),
+            ("resource == Table::\"orders/appdb/public.users\")", true, true),
+            ("resource in Table::\"other/appdb/public.users\")", false, false),
+            ("resource is Column)", true, true),
+            ("resource) unless { resource in Tag::\"other\" }", true, true),
+        ] {
+            assert_eq!((protects(false, scope), protects(true, scope)), (plain, mask), "{scope}");
         }
     }
 

@@ -124,17 +124,23 @@ impl Relay {
         let Some(Owed::Query(running) | Owed::Execute(running)) = self.queue.owed.front_mut() else { return Ok(()) };
         running.verified = true;
         let (prepared, renamings) = (running.asked.prepared.clone(), running.asked.renamings);
+        let sensitive = self.resource.sensitive.iter().flat_map(|line| line.tags.iter().cloned()).collect();
+        if !self.session.guard.depends_on_names(&prepared, &sensitive) {
+            return Ok(());
+        }
         let renamed = self.slot.renamed_since(renamings, self.renames.as_ref());
-        // What this session itself changed, others do not see; nor is there anybody to ask where the gateway has no connection.
-        let same = if self.catalog_touched || !self.slot.is_polled() {
-            !renamed
-        } else {
-            match self.slot.polled_since(Instant::now()).await {
-                Some(known) if known.catalog.complete => self.session.guard.is_still(&prepared, &known.catalog),
-                Some(_) | None => !renamed,
+        // What this session itself changed, others do not see; nor is there anybody to ask where the gateway has no credential.
+        if self.catalog_touched || self.resource.credentials.is_none() {
+            return if renamed { Err(RelayError::Changed) } else { Ok(()) };
+        }
+        let known = if self.slot.is_polled() { self.slot.polled_since(Instant::now()).await } else { None };
+        match known {
+            Some(known) if known.catalog.complete => {
+                let same = self.session.guard.is_still(&prepared, &known.catalog);
+                if same { Ok(()) } else { Err(RelayError::Changed) }
             }
-        };
-        if same { Ok(()) } else { Err(RelayError::Changed) }
+            Some(_) | None => Err(RelayError::Unseen),
+        }
     }
 
     /// Learns what others have made a moment ago, before what it is called can be changed: tags are bound by what a thing is

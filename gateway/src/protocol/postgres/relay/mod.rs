@@ -86,6 +86,8 @@ enum RelayError {
     Abandoned,
     #[error("what the statement names was changed while it waited: its result is withheld")]
     Changed,
+    #[error("whether what the statement names was changed while it ran cannot be seen now: its result is withheld")]
+    Unseen,
     #[error("{0}")]
     Ended(Arc<str>),
     #[error("{0}")]
