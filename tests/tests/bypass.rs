@@ -1,6 +1,9 @@
 //! Every known way around the gateway, tried by a labelled process and watched at the other host. Each is tried by an
 //! unlabelled process as well: a way that leads nowhere proves nothing.
 
+#[path = "bypass/failing.rs"]
+mod failing;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,13 +27,14 @@ const fn row(way: &'static str, stopped_by: &'static str, counter: &'static str)
     Row { way, stopped_by, counter, seen_as: "port PORT", begins_outside: false }
 }
 
-const TABLE: [Row; 33] = [
+const TABLE: [Row; 34] = [
     row("tcp4", "connect4", "redirected"),
     row("tcp6", "connect6", "redirected"),
     row("tcp_mapped", "connect6", "redirected"),
     row("tcp_nonblocking", "connect4", "redirected"),
     row("tcp_bound", "connect4", "redirected"),
     row("tcp_bound_address", "connect4", "redirected"),
+    row("tcp_mapped_bound_address", "connect6", "redirected"),
     row("tcp_device", "connect4", "redirected"),
     row("fastopen", "connect4", "redirected"),
     row("fastopen6", "connect6", "redirected"),
@@ -85,7 +89,9 @@ impl Try<'_> {
     fn from(&self, place: &Place, move_to: &Cgroup) -> Result<String> {
         let mut python = place.command("/usr/bin/python3");
         python.arg(ways()).arg(self.way).args([self.far.v4()?.to_string(), self.far.v6()?.to_string()]);
-        python.arg(self.port.to_string()).arg(move_to.path());
+        // Also where the process sees another tree: that of its network namespace.
+        let seen_from_here = format!("/proc/{}/root{}", std::process::id(), move_to.path().display());
+        python.arg(self.port.to_string()).arg(seen_from_here);
         run(&mut python)?.success().with_context(|| self.way.to_owned())
     }
 }
@@ -249,6 +255,62 @@ fn local(host: &str, port: u16) -> Result<(Process, u16)> {
     })?;
     let port = server.output().trim().parse()?;
     Ok((server, port))
+}
+
+/// To the kernel a connection to an IPv4 address is one of IPv4, whatever kind of address its socket is bound to.
+#[test]
+fn a_socket_bound_to_a_loopback_address_is_redirected_by_any_family() -> Result<()> {
+    let far = Netns::new("far")?;
+    let near = Netns::beside("near", &far)?;
+    let _server = server(&far)?;
+    let sniffer = Sniffer::start(&far)?;
+    // Packets from a loopback address leave the machine, for whom it knows: nobody answers such a one that asks for him.
+    let mut sysctl = Place::here().netns(&near).command("sysctl");
+    run(sysctl.args(["-q", "-w", "net.ipv4.conf.all.route_localnet=1"]))?.success()?;
+    let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
+    let filter = format!("port {FIRST}");
+    Try { far: &far, way: "tcp4", port: FIRST }.from(&Place::here().netns(&near), &other)?;
+    let mut sluice = Sluice::start(&setup(job.name()), None)?;
+    for way in ["tcp_bound_loopback", "tcp_mapped_bound_loopback"] {
+        let attempt = Try { far: &far, way, port: FIRST };
+        let (seen, before) = (sniffer.count(&filter)?, counted(&sluice, "redirected")?);
+        let said = attempt.from(&Place::here().cgroup(&job).netns(&near), &other)?;
+        assert_eq!(sniffer.count(&filter)?, seen, "{way}: {said}\n{}", sniffer.packets(&filter)?);
+        let grown = || counted(&sluice, "redirected").is_ok_and(|n| n > before);
+        assert!(eventually(Duration::from_secs(3), grown), "{way}: {said}");
+        let said = attempt.from(&Place::here().cgroup(&other).netns(&near), &other)?;
+        assert!(sniffer.count(&filter)? > seen, "{way} leads nowhere, labelled or not: {said}");
+    }
+    // Where policy permits it, it comes to where it wanted to go, through the gateway.
+    let (_local, port) = local("::", 0)?;
+    let permit = "@id(\"all\") permit (principal, action, resource);";
+    sluice.configure(&Setup { policies: vec![("policy.cedar".to_owned(), permit.to_owned())], ..setup(job.name()) })?;
+    sluice.reload()?;
+    for (bound, to) in [
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1"),
+        ("::ffff:127.0.0.1", "::ffff:127.9.9.9"),
+        ("::1", "::1"),
+        // The kernel itself does not connect this one.
+        ("::1", "::ffff:127.0.0.1"),
+    ] {
+        let script = format!(
+            "import socket\ns = socket.socket(socket.AF_INET6)\ns.settimeout(5)\ns.bind(('{bound}', 0))\n\
+             try:\n    s.connect(('{to}', {port}))\n    print(s.recv(9), s.getpeername()[0])\nexcept OSError as e:\n    print(e)\n"
+        );
+        let says = |cgroup: &Cgroup| {
+            run(Place::here().cgroup(cgroup).command("/usr/bin/python3").args(["-c", &script]))?.success()
+        };
+        let before = counted(&sluice, "redirected")?;
+        let plain = says(&other)?;
+        assert!(plain.contains("local") || plain.contains("unreachable"), "{bound} to {to}: {plain}");
+        let same = || says(&job).is_ok_and(|said| said == plain);
+        assert!(eventually(Duration::from_secs(5), same), "{bound} to {to}: {} instead of {plain}", says(&job)?);
+        let grown = || counted(&sluice, "redirected").is_ok_and(|n| n > before);
+        assert!(eventually(Duration::from_secs(3), grown), "{bound} to {to}");
+    }
+    let origins = failing::map::<[u64; 4], [u64; 6]>(&sluice, "ORIGINS")?;
+    assert!(eventually(Duration::from_secs(10), || origins.keys().count() == 0), "an origin is left");
+    Ok(())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use aya::Ebpf;
-use aya::maps::{HashMap, PerCpuArray};
+use aya::maps::{Array, HashMap, PerCpuArray};
 use aya::programs::{CgroupAttachMode, CgroupSock, Program};
 use harness::{Cgroup, Place, require_root, run};
 
@@ -150,6 +150,18 @@ fn an_unlabelled_process_is_left_alone() -> Result<()> {
     let outside = Cgroup::new("outside")?;
     assert_eq!(sockets(&attached.other)?, sockets(&outside)?, "as without the programs");
     assert_eq!(attached.counted(8)?, 0);
+    Ok(())
+}
+
+#[test]
+fn where_users_have_labels_a_process_whose_user_cannot_be_read_is_nobodys_and_refused() -> Result<()> {
+    // Nobody has said where the kernel keeps a process's user: as on a kernel whose structures are not known.
+    let mut attached = Attached::new("unread")?;
+    let map = attached.ebpf.map_mut("SETTINGS").context("no SETTINGS")?;
+    let mut settings: Array<_, [u32; 6]> = Array::try_from(map)?;
+    settings.set(0, [0, 0, 1, 0, 0, 0], 0)?;
+    assert_eq!(sockets(&attached.other)?, REFUSED);
+    assert!(attached.counted(8)? >= 4);
     Ok(())
 }
 

@@ -70,6 +70,24 @@ def tcp_bound_address():
     talk(s, (V4, PORT))
 
 
+def tcp_mapped_bound_address():
+    s = tcp(socket.AF_INET6)
+    s.bind(("::ffff:" + source()[1], 0))
+    talk(s, (MAPPED, PORT))
+
+
+def tcp_bound_loopback():
+    s = tcp()
+    s.bind(("127.0.0.1", 0))
+    talk(s, (V4, PORT))
+
+
+def tcp_mapped_bound_loopback():
+    s = tcp(socket.AF_INET6)
+    s.bind(("::ffff:127.0.0.1", 0))
+    talk(s, (MAPPED, PORT))
+
+
 def tcp_device():
     s = tcp()
     route = subprocess.run(["ip", "-o", "route", "get", V4], capture_output=True, text=True, check=True).stdout
