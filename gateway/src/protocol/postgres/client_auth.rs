@@ -57,7 +57,7 @@ pub(super) async fn demand(
 }
 
 /// SASLInitialResponse: mechanism and message.
-fn initial(body: &[u8]) -> Option<(&str, &[u8])> {
+pub(super) fn initial(body: &[u8]) -> Option<(&str, &[u8])> {
     let end = memchr::memchr(0, body)?;
     let mechanism = std::str::from_utf8(body.get(..end)?).ok()?;
     let rest = body.get(end.checked_add(1)?..)?;
@@ -153,7 +153,7 @@ fn without_plus(offered: &[&str]) -> Option<BytesMut> {
 
 /// Whether a SASLInitialResponse says that the client would have bound the channel if that had been offered. A server
 /// that has TLS takes this for an attack.
-fn claims_no_offer(body: &[u8]) -> bool {
+pub(super) fn claims_no_offer(body: &[u8]) -> bool {
     initial(body).is_some_and(|(mechanism, message)| mechanism == scram::SHA_256 && message.starts_with(b"y,"))
 }
 

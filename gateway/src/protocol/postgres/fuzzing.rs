@@ -4,12 +4,12 @@ use bytes::BytesMut;
 
 use super::server_error::ServerError;
 use super::wire::take_frame;
-use super::{catalog, relay, settings, startup};
+use super::{auth, catalog, client_auth, relay, scram, settings, startup};
 
 /// Messages of either side, whole or cut, through everything that reads them.
 pub(crate) fn codec(data: &[u8]) {
     let Some((first, body)) = data.split_first() else { return };
-    match first % 8 {
+    match first % 10 {
         0 => packet(body),
         1 => answers(body),
         2 => drop(ServerError::parse(body).to_workload("orders", "app")),
@@ -19,6 +19,8 @@ pub(crate) fn codec(data: &[u8]) {
             let _ = settings::examine(Some(&text), &parameters);
             let _ = catalog::search_path(&text, "app");
         }
+        8 => scram::played::played(body),
+        9 => login(body),
         kind => relay::played::message(kind, body),
     }
 }
@@ -39,6 +41,19 @@ fn packet(body: &[u8]) {
         }
     }
     assert!(matches!(at_once, Ok(None)), "what is not whole byte by byte is not whole at once");
+}
+
+/// What a server asks for in a login, and a client's first answer.
+fn login(body: &[u8]) {
+    if let Some(auth::Demand::Sasl(offered)) = auth::Demand::parse(body) {
+        assert!(offered.iter().map(|name| name.len() + 1).sum::<usize>() + 5 == body.len());
+    }
+    if let Some((mechanism, message)) = client_auth::initial(body) {
+        assert_eq!(mechanism.len() + message.len() + 5, body.len());
+    }
+    if client_auth::claims_no_offer(body) {
+        assert!(body.starts_with(b"SCRAM-SHA-256\0"));
+    }
 }
 
 /// A server's messages during the login, and its answers to the gateway's questions.

@@ -14,6 +14,9 @@ use ring::{digest, hmac, pbkdf2};
 use tokio::sync::Semaphore;
 use zeroize::{Zeroize, Zeroizing};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod played;
+
 pub(super) const SHA_256: &str = "SCRAM-SHA-256";
 pub(super) const SHA_256_PLUS: &str = "SCRAM-SHA-256-PLUS";
 

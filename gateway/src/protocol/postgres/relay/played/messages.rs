@@ -53,14 +53,20 @@ fn rows(body: &[u8]) {
     let (mut before, mut after) = (Fields::of(&row), Fields::of(&out));
     let count = before.u16().expect("read before");
     assert_eq!(after.u16().expect("a count"), count);
-    for number in 0..usize::from(count) {
+    if usize::from(count) != masks.len() {
+        // The plan does not agree with the description: a row tells no more than one of NULLs does.
+        let nulls = [&count.to_be_bytes()[..], &[0xff; 4].repeat(usize::from(count))].concat();
+        let mut of_nulls = BytesMut::new();
+        columns.mask(&framed(b'D', &nulls), &Masker::new([7; 32]), &mut of_nulls).expect("a row as described");
+        return assert_eq!(out, of_nulls);
+    }
+    for mask in masks {
         let (had, has) = (before.value().expect("read before"), after.value().expect("a value"));
-        match (had, masks.get(number)) {
-            (None, _) => assert_eq!(has, None),
-            (Some(_), Some(Some(Mask::Null))) if count == 3 => assert_eq!(has, None),
+        match (had, mask) {
+            (None, _) | (Some(_), Some(Mask::Null)) => assert_eq!(has, None),
+            (Some(had), Some(_)) => assert!(has.is_none_or(|has| has != had || has == b"[redacted]")),
             // Where it comes from may have given it a mask.
-            (Some(had), Some(None)) if count == 3 && has != Some(had) => assert!(!columns.pass()),
-            _ => {}
+            (Some(had), None) => assert!(has == Some(had) || !columns.pass()),
         }
     }
 }
