@@ -43,6 +43,8 @@ pub(super) fn scan(text: &[u8]) -> Scan {
             b'\'' => {
                 let (start, escapes, plain) = prefix(text, i);
                 scan.plain &= plain;
+                // What looks like a prefix may be the end of a number, as in `7.n'x'`.
+                let start = start.max(scan.literals.last().map_or(0, |piece| piece.range().end));
                 match quoted(text, i, escapes) {
                     Some(end) => {
                         scan.literals.push(Piece::Literal(start..end));
@@ -268,6 +270,7 @@ mod tests {
         );
         assert_eq!(literals("select \"a'b\" -- 'c'\n, /* 'd' /* */ ' */ 'e'"), ["'e'"]);
         assert_eq!(literals("select 'open"), ["'open"]);
+        assert_eq!(literals("select 7.n'x', 7.u&'y"), ["7.n", "'x'", "7.u", "&'y"]);
     }
 
     #[test]
