@@ -6,9 +6,10 @@
 use core::ffi::c_void;
 use core::ptr;
 
-use aya_ebpf::bindings::bpf_sock_addr;
+use aya_ebpf::bindings::{bpf_sock_addr, bpf_sock_tuple};
 use aya_ebpf::helpers::generated::{
-    bpf_get_netns_cookie, bpf_get_prandom_u32, bpf_ktime_get_ns, bpf_set_retval, bpf_setsockopt,
+    bpf_get_netns_cookie, bpf_get_prandom_u32, bpf_ktime_get_ns, bpf_set_retval, bpf_setsockopt, bpf_sk_lookup_tcp,
+    bpf_sk_release,
 };
 use aya_ebpf::macros::cgroup_sock_addr;
 use aya_ebpf::programs::SockAddrContext;
@@ -268,6 +269,10 @@ fn labelled(ctx: &SockAddrContext, call: &Call, settings: &Settings, label: u32,
     let Some((address, port)) = pick(listener, call) else {
         return no_listener(label, who, call);
     };
+    if !listens(ctx, &address, port) {
+        // It has just died, and somebody may have its port already.
+        return no_listener(label, who, call);
+    }
     if call.device != 0 && !unbind_device(ctx) {
         return refused(Reason::Device, label, who, call);
     }
@@ -408,6 +413,37 @@ fn pick(listener: &Listener, call: &Call) -> Option<([u32; 4], u32)> {
     }
     let port = *listener.v6_ports.get(bounded(n % count) & (LISTENER_V6 - 1))?;
     Some(([0, 0, 0, LOOPBACK_V6], port))
+}
+
+/// Whether it is the gateway's own socket that would accept there now.
+#[inline(always)]
+fn listens(ctx: &SockAddrContext, address: &[u32; 4], port: u32) -> bool {
+    // SAFETY: numbers only.
+    let mut tuple: bpf_sock_tuple = unsafe { core::mem::zeroed() };
+    let port = (port as u16).to_be();
+    // The other end only has to be nobody's: port 0. Only the destination tells which listener it is.
+    let size = if address[2] == MAPPED {
+        // SAFETY: a union of numbers.
+        let v4 = unsafe { &mut tuple.__bindgen_anon_1.ipv4 };
+        (v4.saddr, v4.daddr, v4.dport) = (address[3], address[3], port);
+        size_of_val(v4)
+    } else {
+        // SAFETY: as above.
+        let v6 = unsafe { &mut tuple.__bindgen_anon_1.ipv6 };
+        (v6.saddr, v6.daddr, v6.dport) = (*address, *address, port);
+        size_of_val(v6)
+    };
+    // SAFETY: the context, and a tuple of the size given; -1 is the network namespace of the socket itself.
+    let sk = unsafe { bpf_sk_lookup_tcp(ctx.sock_addr.cast(), &raw mut tuple, size as u32, u64::MAX, 0) };
+    if sk.is_null() {
+        return false;
+    }
+    let stored = storage(sk.cast(), false);
+    // SAFETY: a socket's storage, checked for null.
+    let ours = !stored.is_null() && unsafe { (*stored).kind } == socket::LISTENER;
+    // SAFETY: the socket that was found, and is not used any more.
+    unsafe { bpf_sk_release(sk.cast()) };
+    ours
 }
 
 /// A socket bound to another device never reaches loopback.

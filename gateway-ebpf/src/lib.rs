@@ -289,6 +289,8 @@ pub mod socket {
     pub const OPEN: u32 = 4;
     /// Its connect was refused.
     pub const REFUSED: u32 = 5;
+    /// A listening socket of the gateway's. Only userspace says so: whoever listens there after the gateway has none.
+    pub const LISTENER: u32 = 6;
 }
 
 /// What happened, and why: index of [`map::COUNTERS`] and [`Event::reason`].

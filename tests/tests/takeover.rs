@@ -135,6 +135,54 @@ fn nobody_comes_to_an_earlier_connections_origin_while_the_daemon_starts() -> Re
     Ok(())
 }
 
+#[test]
+fn whoever_takes_a_dead_daemons_port_is_given_nobodys_connection() -> Result<()> {
+    let (_netns, server) = database()?;
+    let (job, other) = (Cgroup::new("job")?, Cgroup::new("other")?);
+    let mut sluice = Sluice::start(&Setup::postgres(job.name(), &server, POLICY), &server)?;
+    let listeners = sluice.status("/intercept/listeners/0/addresses")?;
+    let listeners: Vec<&str> =
+        listeners.as_array().context("no addresses")?.iter().filter_map(|address| address.as_str()).collect();
+    ensure!(listeners.iter().any(|a| a.starts_with('[')) && listeners.iter().any(|a| a.starts_with("127.")));
+    let maps = maps(&sluice)?;
+    assert_eq!(server.query(&Place::here().cgroup(&job), "select 41 + 1")?.success()?.trim(), "42");
+    sluice.kill();
+    // As young as at its death for as long as this takes: the future is no age.
+    let young = ["map", "update", "pinned"].map(std::ffi::OsStr::new);
+    let mut young = Command::new("bpftool")
+        .args(young)
+        .arg(maps.join("HEARTBEAT"))
+        .args("key hex 0 0 0 0 value hex".split(' '))
+        .args(["ff"; 8])
+        .output()?;
+    ensure!(young.status.success(), "{}", String::from_utf8_lossy(&std::mem::take(&mut young.stderr)));
+    let squat = format!(
+        "import select, socket\nheld = []\nfor at in {listeners:?}:\n    host, _, port = at.rpartition(':')\n    \
+         s = socket.create_server((host.strip('[]'), int(port)), family=socket.AF_INET6 if '[' in at else socket.AF_INET)\n    \
+         held.append(s)\nprint('ready', flush=True)\n\
+         while True:\n    for s in select.select(held, [], [])[0]:\n        print('TAKEN', s.accept()[1], flush=True)\n"
+    );
+    let log = tempfile::NamedTempFile::new()?;
+    let mut squatting = Place::here().cgroup(&other).command("/usr/bin/python3");
+    let mut squatting = Process::start(squatting.args(["-u", "-c", &squat]), log.path())?;
+    squatting.ready("somebody on the ports", Duration::from_secs(20), || {
+        fs::read_to_string(log.path()).is_ok_and(|text| text.contains("ready"))
+    })?;
+    let call = format!(
+        "import socket\nfor host in ['{}', '{}'] * 10:\n    s = socket.create_connection((host, {}), 5)\n    s.close()\n",
+        server.v4(),
+        server.v6(),
+        server.port()
+    );
+    let said = run(Place::here().cgroup(&job).command("/usr/bin/python3").args(["-c", &call]))?.failure()?;
+    ensure!(said.contains("ConnectionRefusedError"), "{said}");
+    ensure!(!squatting.output().contains("TAKEN"), "{}", squatting.output());
+    drop(squatting);
+    sluice.run()?;
+    assert_eq!(server.query(&Place::here().cgroup(&job), "select 41 + 1")?.success()?.trim(), "42");
+    Ok(())
+}
+
 /// Sessions of psql that have begun, and end by themselves after some seconds.
 struct Sessions(Vec<(Process, tempfile::NamedTempFile)>);
 

@@ -1,13 +1,13 @@
 //! The kernel side's maps, by the types that both sides share.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd};
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError, MapType, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, MapType, PerCpuArray, RingBuf, SkStorage};
 use aya::{Ebpf, Pod};
 use gateway_ebpf::{
     CGROUPS_MAX, Cgroup, ENDPOINTS_MAX, EVENTS_BYTES, Endpoint, Event, LABELS_MAX, LISTENERS_MAX, LabelState, Listener,
     ORIGINS_MAX, Origin, PATTERN_STATES, PatternState, Plain, Reason, Settings, Socket, Tuple, URGENT_BYTES, map,
-    standing,
+    socket, standing,
 };
 
 /// A shared type as a key or value of a map.
@@ -68,6 +68,7 @@ pub(super) struct Maps {
     pub(super) destinations: HashMap<MapData, Raw<Endpoint>, u32>,
     pub(super) allow_udp: HashMap<MapData, Raw<Endpoint>, u32>,
     pub(super) origins: Origins,
+    sockets: SkStorage<MapData, Raw<Socket>>,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) lost: Array<MapData, u64>,
     events: RingBuf<MapData>,
@@ -93,6 +94,7 @@ impl Maps {
             destinations: one(ebpf, map::DESTINATIONS)?,
             allow_udp: one(ebpf, map::ALLOW_UDP)?,
             origins: one(ebpf, map::ORIGINS)?,
+            sockets: one(ebpf, map::SOCKETS)?,
             counters: one(ebpf, map::COUNTERS)?,
             lost: one(ebpf, map::LOST)?,
             events: one(ebpf, map::EVENTS)?,
@@ -110,6 +112,11 @@ impl Maps {
     pub(super) fn labels_changed(&mut self) -> Result<(), MapError> {
         let generation = self.standing.get(&standing::GENERATION, 0)?;
         self.standing.set(standing::GENERATION, generation.wrapping_add(1) & u64::from(u32::MAX), 0)
+    }
+
+    /// Tells the programs that a listening socket is the gateway's: they redirect to no other.
+    pub(super) fn ours(&mut self, listening: &impl AsRawFd) -> Result<(), MapError> {
+        self.sockets.insert(listening, Raw(Socket { kind: socket::LISTENER, ..Socket::default() }), 0)
     }
 
     /// A socket of an unlabelled cgroup may be somebody's from here on.

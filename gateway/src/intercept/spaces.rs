@@ -262,6 +262,7 @@ impl Spaces {
         {
             let _inside = self.runtime.enter();
             for socket in sockets {
+                maps.ours(&socket)?;
                 let listener = tokio::net::TcpListener::from_std(socket)?;
                 space.tasks.push(self.runtime.spawn(Arc::clone(&self.registry).accept(cookie, listener)));
             }
