@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
+    SanType, SerialNumber,
 };
+use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -135,6 +136,11 @@ impl Authority {
     pub(super) fn mint(&self, names: &[SanType]) -> Result<CertifiedKey, rcgen::Error> {
         let now = OffsetDateTime::now_utc();
         let mut params = CertificateParams::default();
+        // All are of one key, of which rcgen would make the number: an authority gives each of its own away once, and
+        // there are clients that take no two certificates with one number.
+        let mut serial = [0; 16];
+        SystemRandom::new().fill(&mut serial).map_err(|_| rcgen::Error::KeyGenerationUnavailable)?;
+        params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.subject_alt_names = names.to_vec();
         let subject = names.first().map_or_else(
             || "sluice".to_owned(),

@@ -210,6 +210,20 @@ mod tests {
     }
 
     #[test]
+    fn each_certificate_has_a_number_of_its_own() {
+        let (_state, certificates) = certificates();
+        let serials: std::collections::HashSet<Vec<u8>> = (0..8)
+            .map(|i| {
+                let entry = certificates.for_client(shown(Some(&format!("n{i}.example"))), None).unwrap();
+                let (_, parsed) = x509_parser::parse_x509_certificate(&entry.leaf).unwrap();
+                assert!(parsed.serial.bits() <= 159 && parsed.raw_serial().first().is_some_and(|byte| *byte < 0x80));
+                parsed.raw_serial().to_vec()
+            })
+            .collect();
+        assert_eq!(serials.len(), 8);
+    }
+
+    #[test]
     fn certificates_are_kept_and_their_number_is_bounded() {
         let (_state, certificates) = certificates();
         let first = certificates.for_client(shown(None), None).unwrap();
