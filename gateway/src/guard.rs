@@ -596,6 +596,18 @@ impl Guard {
     }
 }
 
+/// Why a statement's results, all of whose effects are permitted under these masks, cannot be masked: then it is refused.
+pub(crate) fn unmaskable(
+    analysis: &Analysis,
+    catalog: &Catalog,
+    masks: &[(&Effect, Option<mask::Mask>)],
+) -> Option<String> {
+    match plan::plan(analysis, catalog, masks, &Given::default()) {
+        Planned::Plan { .. } => None,
+        Planned::Unmaskable(reason) => Some(reason),
+    }
+}
+
 /// A text as the recording may hold it.
 fn recorded(text: &Arc<str>, analysis: &Analysis) -> Arc<str> {
     let whole = analysis.effects.iter().any(|e| matches!(e.action, Action::SqlUnknown | Action::SqlPrivilege));

@@ -59,6 +59,59 @@ fn every_error_is_told_at_once_with_its_place_and_what_to_do() -> Result<()> {
     Ok(())
 }
 
+/// What a session would be told of the same files.
+#[test]
+fn explain_says_what_run_would_do() -> Result<()> {
+    let body = |more: &str| {
+        format!(
+            "[workloads.one]\nmatch = {{ cgroup = \"/one\" }}\n{more}\n[resources.orders]\nprotocol = \"postgres\"\n\
+             address = \"192.0.2.1:5432\"\n[resources.orders.sensitive]\n\"public.users.ssn\" = [\"pii\"]\n"
+        )
+    };
+    let baseline = "@id(\"base\") permit (principal, action in [Action::\"sql.session\", Action::\"sql.query\"], resource);\n\
+         @id(\"pii\") @mask(\"partial\") permit (principal, action == Action::\"sql.read\", resource in Tag::\"pii\");\n";
+    let near = "@id(\"near\") permit (principal, action == Action::\"connect\", resource) \
+         when { context.address.isInRange(ip(\"192.0.2.0/24\")) && context.port == 5432 };\n";
+    let setup = |more: &str, policy: &str| Setup {
+        body: body(more),
+        policies: vec![("a.cedar".to_owned(), policy.to_owned())],
+        ..Setup::default()
+    };
+    let sluice = Sluice::prepare(&setup("", baseline))?;
+    let explain = |command: &str| -> Result<serde_json::Value> {
+        sluice.json(&["explain", "--json", "--workload", "one", "--resource", "orders", command])
+    };
+    let verdict =
+        |command: &str| -> Result<String> { Ok(explain(command)?["verdict"].as_str().unwrap_or("").to_owned()) };
+    // Who may not connect, has nothing forwarded.
+    let refused = explain("select 1")?;
+    ensure!(refused["verdict"] == "block" && refused["effects"][0]["action"] == "connect", "{refused}");
+    sluice.configure(&setup("", &format!("{baseline}{near}")))?;
+    for (command, expected) in [
+        ("select 1", "forward"),
+        ("select ssn from public.users", "forward"),
+        ("drop table public.users", "block"),
+        // Nobody could tell a mask from NULL in what it streams.
+        ("copy public.users (ssn) to stdout", "forward"),
+        ("copy public.users (ssn) to stdout (null '123-45-6789')", "block"),
+    ] {
+        ensure!(verdict(command)? == expected, "{command}: {}", explain(command)?);
+    }
+    // What is only observed, is recorded as that.
+    sluice.configure(&setup("mode = \"observe\"", baseline))?;
+    ensure!(verdict("drop table public.users")? == "observe", "{}", explain("drop table public.users")?);
+    // What run does not take, nobody explains.
+    let both = "[workloads.two]\nmatch = { cgroup = \"/o*\" }\n";
+    sluice.configure(&setup(both, &format!("{baseline}{near}")))?;
+    let explain = ["explain", "--workload", "one", "--resource", "orders", "select 1"];
+    for command in [&["check"][..], &explain, &["run"]] {
+        let said = sluice.cli(command)?;
+        ensure!(said.status.code() == Some(1) && said.stdout.is_empty(), "{command:?}: {said:?}");
+        ensure!(said.stderr.contains("two"), "{command:?}: {said:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn usage_exits_with_2_and_what_cannot_be_done_with_1() -> Result<()> {
     let setup = Setup {

@@ -15,19 +15,21 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+/// What `sluice run` would take, or everything that is wrong with it.
+pub(super) fn load(path: &Path) -> Result<(Config, Policies), Problems> {
+    let config = Config::load(path)?;
+    let policies = Policies::load(&config, 0)?;
+    // What only the kernel side can tell: patterns that do not go together.
+    if let Err(error) = intercept::check(&config) {
+        let help = "sluice run would refuse to start, or to reload";
+        return Err(Problems::new(vec![Problem::whole_file(path, error.to_string(), help)]));
+    }
+    Ok((config, policies))
+}
+
 pub(super) fn run(path: &Path, arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let checked = Config::load(path).and_then(|config| {
-        let policies = Policies::load(&config, 0)?;
-        Ok((config, policies))
-    });
-    match checked {
+    match load(path) {
         Ok((config, policies)) => {
-            // What only the kernel side can tell: patterns that do not go together.
-            if let Err(error) = intercept::check(&config) {
-                let help = "sluice run would refuse to start, or to reload";
-                report(&Problems::new(vec![Problem::whole_file(path, error.to_string(), help)]), arguments.json)?;
-                return Ok(ExitCode::from(1));
-            }
             for warning in intercept::warnings(&config) {
                 eprintln!("warning: {}", printable(&warning));
             }

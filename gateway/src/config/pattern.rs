@@ -158,6 +158,20 @@ impl ObjectPattern {
         column_matches && self.matches_table(database, schema, relation)
     }
 
+    /// The column's name, where the pattern is of one.
+    pub fn one_column(&self) -> Option<String> {
+        let mut name = String::new();
+        let mut chars = self.column.as_ref()?.chars();
+        while let Some(c) = chars.next() {
+            match c {
+                '*' => return None,
+                '\\' => name.extend(chars.next()),
+                c => name.push(c),
+            }
+        }
+        Some(name)
+    }
+
     /// Whether the pattern is for that database.
     pub fn is_for(&self, database: &str) -> bool {
         self.database.as_ref().is_none_or(|pattern| matches_part(pattern, database))
