@@ -166,6 +166,16 @@ pub(super) fn cast(from: Option<u32>, to: u32, sized: bool) -> Class {
     from.filter(|from| TYPES.casts_totally(*from, to, sized)).map_or(Class::Pure, |_| Class::Total(Positions::ALL))
 }
 
+/// Whether `pg_catalog` has a function of that name, harmless or not.
+pub(super) fn exists(name: &str) -> bool {
+    TABLES.functions.contains_key(name)
+}
+
+/// Whether that is a type that PostgreSQL brings, and that values have.
+pub(super) fn is_type(oid: u32) -> bool {
+    TYPES.is_known(oid)
+}
+
 /// How functions of `pg_catalog` of that name are called.
 pub(super) fn kind(name: &str) -> Kinds {
     TABLES.kinds.get(name).copied().unwrap_or_default()
@@ -207,7 +217,6 @@ pub(super) fn is_text(oid: u32) -> bool {
 }
 
 /// Whether `pg_catalog` has only functions of that name which are harmless by themselves.
-#[cfg(test)]
 pub(super) fn computes(function: &str) -> bool {
     TABLES.functions.get(function).is_some_and(|named| match named.whole {
         Some(whole) => whole.is_some(),
@@ -253,6 +262,12 @@ pub(super) fn is_schema_function(schema: &str, name: &str) -> bool {
                 | "_pg_datetime_precision"
                 | "_pg_interval_type"
         )
+}
+
+/// A column of a harmless system relation that holds values of tables all the same: what a column that was added had for a
+/// default, computed.
+pub(super) fn withheld_column(schema: &str, relation: &str) -> Option<&'static str> {
+    ((schema, relation) == ("pg_catalog", "pg_attribute")).then_some("attmissingval")
 }
 
 /// `varchar` has no functions of its own: the server takes those of `text`.

@@ -67,6 +67,7 @@ fn compared(text: &str) -> Comparison {
     let told = |program: &Program| flow::told(program, "", &catalog, &Settings::default(), &[]).analysis;
     let opaque = other.opaque.first().copied();
     let other = Program {
+        columns: Vec::new(),
         statements: other.statements,
         parameters: other.parameters,
         shape_decides: false,
@@ -104,11 +105,15 @@ pub fn split(script: &str) -> Vec<String> {
     }
 }
 
-/// Leaves out what the other front-end has no word for: what names stand for afterwards, and how a stream is written.
+/// Leaves out what the other front-end has no word for: what names stand for afterwards, how a stream is written, what
+/// definitions plug in and compute, and the types that they are of.
 fn plain(statement: &mut Statement) {
     match statement {
         Statement::Act(act) => {
             act.inner.as_deref_mut().into_iter().for_each(plain);
+            act.plugs.clear();
+            act.types.clear();
+            (act.touches, act.renames, act.adds) = (None, None, false);
             if !act.namings.is_empty() {
                 act.namings.clear();
                 act.computes.clear();

@@ -34,7 +34,9 @@ pub(super) enum Constant {
     Text,
     Number,
     Bool,
-    /// A keyword that stands for a value; DEFAULT.
+    /// DEFAULT.
+    Default,
+    /// A keyword that stands for a value.
     Other,
 }
 
@@ -68,6 +70,10 @@ pub(super) struct Call {
     /// It may be qualified.
     pub(super) name: Vec<String>,
     pub(super) arguments: Vec<Expr>,
+    /// The names of the parameters that some of them are for, by their place.
+    pub(super) named: Vec<(usize, String)>,
+    /// Whether the last is an array of what a function takes any number of.
+    pub(super) variadic: bool,
     /// What decides over which rows it computes, and in which order: FILTER, ORDER BY, OVER.
     pub(super) over: Vec<Expr>,
     /// Whether it computes over several rows by its form alone: `count(*)`, DISTINCT, FILTER, OVER.
@@ -354,6 +360,22 @@ pub(super) struct Act {
     pub(super) becomes: Inner,
     /// Expressions that it computes: defaults, checks, arguments.
     pub(super) computes: Vec<Expr>,
+    /// The relation that those are computed over, where no effect is on it.
+    pub(super) over: Option<Table>,
+    /// The domain that those are computed for every value of.
+    pub(super) domain: Option<Vec<String>>,
+    /// Functions that the server calls by itself from now on.
+    pub(super) plugs: Vec<Vec<String>>,
+    /// The types of columns that it makes.
+    pub(super) types: Vec<Vec<String>>,
+    /// Relations whose expressions it computes; none: those of all relations.
+    pub(super) touches: Option<Vec<Table>>,
+    /// Relations whose rows are seen in the others afterwards.
+    pub(super) joins: Vec<(Table, Table)>,
+    /// What something is called afterwards.
+    pub(super) renames: Option<String>,
+    /// Whether all that it changes of the catalog is something new that runs nothing.
+    pub(super) adds: bool,
     /// Whether it answers with rows of its own that hold nothing of a table: SHOW.
     pub(super) tells: bool,
     pub(super) namings: Vec<Naming>,

@@ -335,3 +335,7 @@ select strpos(ssn collate "C", '5') from users where id = 1;
 select quote_literal(quote_literal(quote_literal(quote_literal(ssn)))) from users;
 --- json of json of json: masked 1
 select to_json(to_json(ssn)::text) from users;
+--- greatest, then a cast: refused
+select greatest(ssn, '0')::int from users;
+--- least, then a cast: refused
+select least(card, 'a')::date from users;

@@ -160,3 +160,147 @@ begin;
 select p_cursor();
 fetch all from c1;
 commit;
+--- named arguments in another order: masked 1
+create function w(a text, b text) returns text language sql immutable as 'select $1';
+select w(b => name, a => ssn) from users order by id;
+--- named arguments in another order, the harmless one: masked
+create function w(a text, b text) returns text language sql immutable as 'select $2';
+select w(b => name, a => ssn) from users order by id;
+--- default between named arguments: masked
+create function w(a int, b text default 'x', c text default upper('y')) returns text language sql stable as 'select $3';
+select w(1, 'z');
+--- default that reads: either
+create function w(a int, b text default f_ssn(1)) returns text language sql stable as 'select b';
+select w(1);
+--- default of several, one that reads: either
+create function w(a int default 1, b text default f_ssn(1), c text default 'x') returns text language sql stable as 'select c';
+select w(c => 'q');
+--- variadic: masked 1
+create function w(variadic parts text[]) returns text language sql immutable as 'select parts::text';
+select w(name, ssn) from users order by id;
+--- variadic on harmless columns: masked
+create function w(variadic parts text[]) returns text language sql immutable as 'select parts[1]';
+select w(name, email) from users order by id;
+--- variadic array: either
+create function w(variadic parts text[]) returns text language sql immutable as 'select parts[1]';
+select w(variadic phones) from users order by id;
+--- row as an argument: masked 1
+select f_of(u) from users u;
+--- row as an argument, its harmless column: either
+create function w(users) returns text language sql immutable as 'select $1.name';
+select w(u) from users u order by id;
+--- row as an argument by its name: either
+create function w(u users) returns text language sql immutable as 'select u.ssn';
+select w(u) from users u order by id;
+--- row as an argument, in a condition: refused
+create function w(u users) returns boolean language sql immutable as 'select u.ssn > ''5''';
+select id from users u where w(u);
+--- strict function on it: either
+create function w(text) returns int language sql immutable strict as 'select 1';
+select w(ssn) from users;
+--- strict function that fails where there is a value: refused
+create function w(text) returns int language sql immutable strict as 'select 1 / (1 - length(left($1, 1)))';
+select w(ssn) from users;
+--- result that has to be converted: refused
+create function w(int) returns smallint language sql stable as 'select salary from users where id = $1';
+select w(1);
+--- result that is longer than its type: either
+create function w(int) returns label language sql stable as 'select ssn from users where id = $1';
+select w(1);
+--- result of a domain that tells: refused
+create domain d as text check (value < '5');
+create function w(int) returns d language sql stable as 'select ssn from users where id = $1';
+select w(1);
+--- argument of a domain that tells: refused
+create domain d as text check (value < '5');
+create function w(d) returns int language sql immutable as 'select 1';
+select w(ssn) from users;
+--- argument of a domain that does not matter: masked
+create domain d as text check (value <> 'nobody');
+create function w(d) returns text language sql immutable as 'select $1::text';
+select w(name) from users order by id;
+--- overloaded by type: masked 1
+create function w(text) returns text language sql immutable as 'select $1';
+create function w(int) returns text language sql immutable as 'select ''x''::text';
+select w(ssn) from users;
+--- overloaded by type, the harmless one: masked
+create function w(text) returns text language sql immutable as 'select $1';
+create function w(int) returns text language sql immutable as 'select ssn from users where id = $1';
+select w(name) from users order by id;
+--- overloaded by what a concatenation is: either
+create function w(varchar) returns text language sql immutable as 'select ''x''::text';
+create function w(text) returns text language sql stable as 'select ssn from users where id = 1';
+select w('a'::varchar || 'b'::text);
+--- overloaded by what a choice is: either
+create function w(varchar) returns text language sql immutable as 'select ''x''::text';
+create function w(text) returns text language sql stable as 'select ssn from users where id = 1';
+select w(coalesce(null::varchar, 'b'::text)), w(case when true then 'a'::varchar else 'b'::text end);
+--- overloaded name of a built-in that runs a text: refused
+create function query_to_xml(int, boolean, boolean, int) returns int language sql immutable as 'select 1';
+select query_to_xml('select ssn from users', true, true, '');
+--- record by its caller's columns: masked
+create function w() returns setof record language sql stable as 'select id, name from users order by id';
+select * from w() as t (a int, b text);
+--- record by its caller's columns, one sensitive: either
+create function w() returns setof record language sql stable as 'select id, ssn from users order by id';
+select b from w() as t (a int, b text);
+--- record by its caller's narrower columns: refused
+create function w() returns setof record language sql stable as 'select id, salary from users order by id';
+select a from w() as t (a int, b smallint);
+--- name that hides an outer one: masked 2
+select name, (select b from f_pairs() where a = 1) from (select id as b, name from users) h order by name;
+--- rows that a written statement returns: refused
+create function w() returns setof text language sql as 'update users set note = note returning ssn';
+select * from w();
+--- sql in a standard body with a table: either
+create function w(n int) returns table (a text, b text) language sql stable begin atomic select name, ssn from users where id = n; end;
+select a from w(1);
+--- sql in a returned expression: masked 1
+create function w(t text) returns text language sql immutable return upper(t);
+select w(ssn) from users order by id;
+--- sql in a returned expression on a harmless column: masked
+create function w(t text) returns text language sql immutable return upper(t);
+select w(name) from users order by id;
+--- standard body under another path: either
+create function w() returns text language sql stable begin atomic select ssn from users where id = 1; end;
+set search_path = other, public;
+select w();
+--- body under another path: masked
+create function w() returns text language sql stable as 'select ssn from users where id = 1';
+set search_path = other, public;
+select w();
+\row public knowledge
+--- definer in sql: either
+create function w() returns text language sql security definer as 'select ssn from users where id = 1';
+select w();
+--- function in a temporary schema on a column: masked 1
+create function pg_temp.w(text) returns text language sql immutable as 'select upper($1)';
+select pg_temp.w(ssn) from users;
+--- function in a temporary schema in a condition: refused
+create function pg_temp.w(text) returns boolean language sql immutable as 'select $1 > ''5''';
+select id from users where pg_temp.w(ssn);
+--- function in a temporary schema that is harmless: masked
+create function pg_temp.w(text) returns text language sql immutable as 'select upper($1)';
+select pg_temp.w(name) from users order by id;
+--- type in a temporary schema: refused
+create domain pg_temp.w as text check (value < '5');
+select ssn::pg_temp.w from users;
+--- temporary domain found by its name: refused
+create domain pg_temp.w as text check (value < '5');
+select ssn::w from users;
+--- recursive function: either
+create function w(n int) returns text language sql stable as 'select ssn from users where id = n';
+create or replace function w(n int) returns text language sql stable as 'select case when n > 2 then (select ssn from users where id = n) else w(n + 1) end';
+select w(1);
+--- set of rows joined: masked
+select a.id, b.name from f_users() a join f_users() b on b.id = a.id order by a.id;
+--- set of rows by range: refused
+select id from f_users() where ssn > '5';
+--- set of rows in an order: refused
+select id from f_users() order by ssn;
+--- set of rows counted: masked
+select count(*) from f_users();
+--- ordinality of a set: masked
+select ordinality, name from f_users() with ordinality order by ordinality;
+--- rows from several, the harmless ones: masked
+select a, c from rows from (f_pairs(), f_name(1)) as t (a, b, c);

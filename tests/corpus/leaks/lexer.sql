@@ -6,6 +6,8 @@ sElEcT sSn FrOm UsErS oRdEr By Id;
 --- quoted: masked
 select "ssn" from "users" order by "id";
 --- quoted with its schema: masked
+select "public"."users"."ssn" from "public"."users" order by "public"."users"."id";
+--- quoted with its schema, in an order: refused
 select "public"."users"."ssn" from "public"."users" order by 1 limit 0;
 --- quoted alias: masked
 select "u u"."ssn" from users "u u" order by "u u".id;
@@ -208,7 +210,7 @@ set search_path = w, public;
 select ssn from users;
 --- path and the same function: masked
 set search_path = other, pg_catalog, public;
-select upper(name) from public.users where id = 1;
+select upper(title) from public.products order by sku;
 --- path through a role: either
 set search_path = "$user", public;
 select ssn from users order by id;

@@ -85,6 +85,21 @@ impl Catalog {
         children.iter().filter_map(|child| self.relations.get(child))
     }
 
+    /// The relations that have this one for a parent, or one of those.
+    pub fn descendants(&self, oid: u32) -> Vec<&Relation> {
+        let mut found: Vec<&Relation> = self.children(oid).collect();
+        let mut at = 0;
+        while let Some(relation) = found.get(at).copied() {
+            for child in self.children(relation.oid) {
+                if !found.iter().any(|known| known.oid == child.oid) {
+                    found.push(child);
+                }
+            }
+            at = at.saturating_add(1);
+        }
+        found
+    }
+
     /// The relations with a foreign key to this one.
     pub fn referencing(&self, oid: u32) -> impl Iterator<Item = &Relation> {
         let referencing = self.places().referencing.get(&oid).map(Vec::as_slice).unwrap_or_default();

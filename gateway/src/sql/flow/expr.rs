@@ -1,7 +1,8 @@
 //! Expressions: what a value is made of, and what its computation tells.
 
+use super::function::Given;
 use super::graph::Node;
-use super::scope::{Column, Found, Rows, Scope};
+use super::scope::{Argument, Column, Found, Rows, Scope};
 use super::size::Size;
 use super::{Equality, Walk};
 use crate::access::{Action, ColumnName, Name, Tags};
@@ -47,6 +48,8 @@ pub(super) struct Value {
     pub(super) row: Option<Rows>,
     /// How long it can be.
     pub(super) size: Size,
+    /// What it is called as a column of a FROM list, and whether whatever the alias is; where that is known.
+    pub(super) column: Option<(String, bool)>,
 }
 
 impl Value {
@@ -167,7 +170,7 @@ impl Walk<'_> {
             Expr::Constant(constant) => Value::constant(match constant {
                 Constant::Text | Constant::Null => Some(UNKNOWN),
                 Constant::Bool => Some(16),
-                Constant::Number | Constant::Other => None,
+                Constant::Number | Constant::Default | Constant::Other => None,
             }),
             Expr::Ordinal(_) => Value::constant(None),
             Expr::Parameter(number) => self.parameter(*number, scope),
@@ -219,7 +222,7 @@ impl Walk<'_> {
     }
 
     /// A value that nobody knows anything of, of a construct that nobody knows either.
-    fn opaque(&mut self) -> Value {
+    pub(super) fn opaque(&mut self) -> Value {
         self.unknown();
         let node = self.graph.unknown(Vec::new());
         Value { nodes: vec![node], fails: true, ..Value::default() }
@@ -244,6 +247,7 @@ impl Walk<'_> {
             };
             let value = self.expr(condition, scope);
             let builtin = self.own_operators("=", subject.of, value.of).is_empty();
+            self.compares(subject.of, value.of);
             match (of, subject.nodes.as_slice()) {
                 (Expr::Column(_), [node]) if subject.exact && builtin && is_value(condition) => {
                     self.filters.push((*node, Equality::Yes));
@@ -266,10 +270,17 @@ impl Walk<'_> {
         value
     }
 
+    /// Runs what the database has for `=`, where a statement compares values of these types without saying so.
+    pub(super) fn compares(&mut self, left: Option<u32>, right: Option<u32>) {
+        let own = self.own_operators("=", left, right);
+        own.into_iter().for_each(|function| self.execute(function));
+    }
+
     fn parameter(&mut self, number: usize, scope: &Scope<'_>) -> Value {
         let bound = number.checked_sub(1).and_then(|at| scope.arguments.get(at));
         match bound {
-            Some(argument) => self.of_column(argument),
+            Some(Argument { row: Some(row), .. }) => self.row(row.clone()),
+            Some(Argument { column, row: None }) => self.of_column(column),
             // A message brings one of 64 MB.
             None => Value::constant(Some(UNKNOWN)).grown(128),
         }
@@ -292,7 +303,7 @@ impl Walk<'_> {
             Found::NoColumn(rows) => {
                 let row = self.row(rows);
                 let name = path.last().cloned().unwrap_or_default();
-                self.called(&[name], vec![row], &[], false, scope)
+                self.called(&[name], Given { values: vec![row], ..Given::default() }, &[], false, scope)
             }
             Found::System => Value::constant(None),
             Found::Nowhere => match path {
@@ -382,11 +393,19 @@ impl Walk<'_> {
     fn operated(&mut self, name: &[String], left: Option<Value>, right: Value, quantity: Quantity) -> Value {
         let symbol = name.last().map(String::as_str).unwrap_or_default();
         let whole = right.of.filter(|_| quantity == Quantity::One);
-        let own = match &left {
+        let mut own = match &left {
             Some(left) => self.own_operators(symbol, left.of, whole),
             // Comparisons with each other, of values of which each has a type of its own.
             None => self.own_operators(symbol, None, None),
         };
+        if symbol == "~" {
+            // NOT SIMILAR TO.
+            own.extend(self.own_operators("!~", left.as_ref().and_then(|left| left.of), whole));
+        }
+        if left.is_none() && symbol == "<" {
+            // BETWEEN is two others of its kind.
+            own.extend(["<=", ">", ">="].into_iter().flat_map(|other| self.own_operators(other, None, None)));
+        }
         let system = name.len() == 1 || name.first().is_some_and(|schema| schema == "pg_catalog");
         let (a, b) = (left.as_ref().and_then(|left| left.of), right.of);
         // Of a list or an array its elements are compared: of the type that they are compared with.
@@ -401,7 +420,8 @@ impl Walk<'_> {
             }
             _ => false,
         };
-        let of = result_type(symbol, a, b);
+        // What one of the database's own makes, nobody knows.
+        let of = result_type(symbol, a, b).filter(|_| own.is_empty());
         let mut value = Value::computed(left.into_iter().chain([right])).typed(of);
         if !own.is_empty() && !name.first().is_some_and(|schema| schema == "pg_catalog" && name.len() > 1) {
             // Which of them the server takes depends on types.
@@ -453,33 +473,26 @@ impl Walk<'_> {
 
     fn cast(&mut self, value: &Expr, to: &[String], sized: bool, scope: &Scope<'_>) -> Value {
         let value = self.expr(value, scope);
+        let own = self.own_type(to);
         let target = match to {
-            [name] => builtin::type_oid(name),
-            _ => None,
-        };
-        let shadowed = match to {
-            [name] => self.temporary.iter().chain(&self.path).find_map(|schema| self.catalog.type_named(schema, name)),
-            [schema, name] => self.catalog.type_named(schema, name),
+            // One of the database's own before PostgreSQL's: only what the parser makes of a keyword is sure.
+            [name] if own.is_none_or(|(_, first)| !first) => builtin::type_oid(name),
             _ => None,
         };
         let Some(target) = target else {
-            if let Some(of) = shadowed {
-                let functions = [of.input, of.output];
-                let checks = of.checks.clone();
-                for function in functions {
-                    if self.catalog.function(function).is_some() {
-                        self.execute(function);
-                    }
+            if let Some((of, _)) = own {
+                if let Some(row) = self.row_as(&value, of) {
+                    return row;
                 }
-                for check in &checks {
-                    self.code(check);
-                }
-                let own: Vec<u32> =
-                    self.catalog.casts.iter().filter(|c| c.target == of.oid).map(|c| c.function).collect();
+                self.type_runs(of, &value);
+                let own: Vec<u32> = self.catalog.casts.iter().filter(|c| c.target == of).map(|c| c.function).collect();
                 own.into_iter().filter(|function| *function != 0).for_each(|function| self.execute(function));
             }
             self.filter(value.nodes.clone());
-            return Value { exact: false, row: None, fails: true, of: None, size: Size::ANY, ..value };
+            // The array of them is another type.
+            let array = to.last().is_some_and(|name| name.ends_with("[]"));
+            let of = own.map(|(of, _)| of).filter(|_| !array);
+            return Value { exact: false, row: None, fails: true, of, size: Size::ANY, ..value };
         };
         self.converted(value, target, sized)
     }
@@ -489,6 +502,13 @@ impl Walk<'_> {
         // What is shorter is filled up to the length.
         let filled = sized && matches!(target, BIT | VARBIT | BPCHAR);
         let size = if filled { Size::ANY } else { value.length().grown(2) };
+        if value.of.is_none() && !value.nodes.is_empty() {
+            // Of whatever type it is, the database may have a cast.
+            let casts = self.catalog.casts.iter().filter(|cast| cast.target == target && cast.function != 0);
+            let known = casts.filter_map(|cast| self.catalog.function(cast.function));
+            let read: Vec<u32> = known.filter(|known| &*known.language != "c").map(|known| known.oid).collect();
+            read.into_iter().for_each(|function| self.execute(function));
+        }
         if let Some(cast) = value.of.and_then(|of| self.catalog.cast(of, target))
             && cast.function != 0
         {
@@ -540,7 +560,7 @@ impl Walk<'_> {
         if !total {
             self.filter(all.clone());
         }
-        Value { nodes: all, exact: false, fails: fails || !total, of, row: None, size: value.size }
+        Value { nodes: all, exact: false, fails: fails || !total, of, row: None, size: value.size, column: None }
     }
 
     fn subquery(&mut self, query: &crate::sql::form::Query, kind: &Subquery, scope: &Scope<'_>) -> Value {

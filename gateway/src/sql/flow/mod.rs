@@ -5,7 +5,9 @@
 //! that the catalog does not resolve is an effect on that name, and its value may be anything.
 
 mod code;
+mod define;
 mod expr;
+mod function;
 mod graph;
 mod names;
 mod print;
@@ -14,6 +16,7 @@ mod relation;
 mod scope;
 mod size;
 mod statement;
+mod stored;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -74,15 +77,12 @@ pub(super) fn told(
     walk.temporary.clone_from(&settings.temporary);
     walk.session_temporary.clone_from(&settings.temporary);
     walk.known = known;
-    // Whether something has another name, or is gone, since the catalog was read.
-    let mut renamed = false;
+    let mut moved = define::Moved::default();
     for (number, statement) in program.statements.iter().enumerate() {
-        if renamed && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
+        if !moved.reads(statement) {
             walk.unknown();
         }
-        if let Statement::Act(act) = statement {
-            renamed |= act.effects.iter().any(|(action, _)| matches!(action, Action::SqlAlter | Action::SqlDrop));
-        }
+        moved.take(statement, &walk);
         // A search path that this very text changes is not the one its names are looked up by.
         if walk.changes.settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
             walk.unknown();

@@ -7,6 +7,7 @@ use super::graph::Node;
 use super::scope::{Column, Ctes, Found, Item, Rows, Scope};
 use super::{Shown, WITHHELD, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
+use crate::sql::builtin;
 use crate::sql::form::{Added, Cte, Expr, On, Output, Query, Source, Statement, Table};
 use crate::sql::postgres::USING_ALIAS;
 
@@ -27,6 +28,7 @@ impl Walk<'_> {
         }
         if let Some(into) = &query.into {
             self.changes |= crate::sql::Changes::CATALOG;
+            self.event_triggers();
             self.kept(into, &rows);
         }
         rows
@@ -390,6 +392,7 @@ impl Walk<'_> {
             };
             match (take(&mut one), take(&mut other)) {
                 (Some(a), Some(b)) => {
+                    self.compares(a.of, b.of);
                     self.filters.push((a.node, super::Equality::With(b.node)));
                     self.filters.push((b.node, super::Equality::With(a.node)));
                     self.graph.tie(&[a.node, b.node]);
@@ -447,6 +450,9 @@ impl Walk<'_> {
         }
         self.table_read(table);
         let mut item = self.item(table);
+        if let Some(relation) = self.relation(table) {
+            self.policies(relation, &item.rows.columns);
+        }
         item.rows = self.renamed(item.rows, &table.columns);
         item
     }
@@ -477,17 +483,22 @@ impl Walk<'_> {
     /// the others.
     fn system_rows(&mut self, schema: &str, name: &str) -> Rows {
         let harmless = self.graph.derived(Vec::new());
-        let Some(readable) = crate::sql::builtin::readable_columns(schema, name) else {
-            return Rows { columns: Vec::new(), open: Some(harmless) };
+        let table =
+            TableName { database: Arc::clone(&self.catalog.database), schema: schema.into(), table: name.into() };
+        let others = Arc::new(ColumnName { table, column: WITHHELD.into() });
+        let Some(readable) = builtin::readable_columns(schema, name) else {
+            let mut rows = Rows { columns: Vec::new(), open: Some(harmless) };
+            if let Some(column) = builtin::withheld_column(schema, name) {
+                let node = self.graph.column(&others, &Tags::default(), None);
+                rows.columns.push(Column { name: column.to_owned(), node, of: None });
+            }
+            return rows;
         };
         let mut columns: Vec<Column> = readable
             .iter()
             .map(|name| Column { name: (*name).to_owned(), node: self.graph.same(harmless), of: None })
             .collect();
-        let table =
-            TableName { database: Arc::clone(&self.catalog.database), schema: schema.into(), table: name.into() };
-        let others = ColumnName { table, column: WITHHELD.into() };
-        let node = self.graph.column(&others.into(), &Tags::default(), None);
+        let node = self.graph.column(&others, &Tags::default(), None);
         columns.push(Column { name: WITHHELD.to_owned(), node, of: None });
         Rows { columns, open: None }
     }
@@ -505,12 +516,17 @@ impl Walk<'_> {
             match &value.row {
                 Some(row) => {
                     let row = row.clone();
+                    if of == Some(super::function::RECORD) {
+                        // What its columns are turned into, its caller says.
+                        self.filter(row.columns.iter().map(|column| column.node).chain(row.open));
+                    }
                     self.append(&mut rows, row);
                 }
                 None => {
-                    let node = self.node(&Value { exact: false, ..value });
-                    if one_column(&name) {
-                        let name = alias.filter(|_| calls.len() == 1).map_or(name, str::to_owned);
+                    let node = self.node(&value);
+                    let called = value.column.clone().or_else(|| one_column(&name).then_some((name, false)));
+                    if let Some((name, fixed)) = called {
+                        let name = alias.filter(|_| calls.len() == 1 && !fixed).map_or(name, str::to_owned);
                         rows.columns.push(Column { name, node, of });
                     } else {
                         self.append(&mut rows, Rows { columns: Vec::new(), open: Some(node) });
@@ -542,13 +558,13 @@ impl Walk<'_> {
     pub(super) fn is_dangerous(&self, table: &Table) -> bool {
         match self.system_schema(table) {
             Some(schema) => {
-                !crate::sql::builtin::is_harmless_relation(schema, &table.name)
-                    && crate::sql::builtin::readable_columns(schema, &table.name).is_none()
+                !builtin::is_harmless_relation(schema, &table.name)
+                    && builtin::readable_columns(schema, &table.name).is_none()
             }
             // The system's own comes before one that somebody made of that name.
             None if table.schema.is_none() && table.name.starts_with("pg_") => {
                 self.relation(table).is_none()
-                    || self.temporary_relation(table).is_none() && crate::sql::builtin::is_withheld(&table.name)
+                    || self.temporary_relation(table).is_none() && builtin::is_withheld(&table.name)
             }
             None => false,
         }

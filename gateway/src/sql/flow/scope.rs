@@ -68,6 +68,14 @@ impl Ctes {
     }
 }
 
+/// What a parameter stands for, in a function's body.
+#[derive(Clone, Debug)]
+pub(super) struct Argument {
+    pub(super) column: Column,
+    /// Its columns, where it is a row of which they are known.
+    pub(super) row: Option<Rows>,
+}
+
 /// What is visible at a place.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope<'p> {
@@ -76,7 +84,7 @@ pub(super) struct Scope<'p> {
     pub(super) items: Vec<Item>,
     pub(super) ctes: Ctes,
     /// What the parameters stand for, in a function's body: by name and by number.
-    pub(super) arguments: Rc<Vec<Column>>,
+    pub(super) arguments: Rc<Vec<Argument>>,
 }
 
 /// What a name stands for.
@@ -178,8 +186,13 @@ impl Scope<'_> {
                 return Found::Row(item.rows.clone());
             }
         }
-        match self.arguments.iter().find(|argument| argument.name == name) {
-            Some(argument) => Found::Columns(vec![argument.clone()]),
+        self.argument(name)
+    }
+
+    fn argument(&self, name: &str) -> Found {
+        match self.arguments.iter().find(|argument| argument.column.name == name && !name.is_empty()) {
+            Some(Argument { row: Some(row), .. }) => Found::Row(row.clone()),
+            Some(Argument { column, row: None }) => Found::Columns(vec![column.clone()]),
             None => Found::Nowhere,
         }
     }
@@ -187,9 +200,15 @@ impl Scope<'_> {
     fn find_qualified(&self, qualifier: &[String], name: &str) -> Found {
         let Some(item) = self.named(qualifier) else {
             // `(row).field` without its brackets, or a function's argument by the function's name.
-            return match self.arguments.iter().find(|argument| argument.name == name) {
-                Some(argument) => Found::Columns(vec![argument.clone()]),
-                None => Found::Nowhere,
+            let row = qualifier.last().map(|name| self.argument(name));
+            return match (row, self.argument(name)) {
+                (Some(Found::Row(rows)), Found::Nowhere) => {
+                    match rows.columns.iter().find(|column| column.name == name) {
+                        Some(column) => Found::Columns(vec![column.clone()]),
+                        None => Found::NoColumn(rows),
+                    }
+                }
+                (_, other) => other,
             };
         };
         let columns: Vec<Column> = item.rows.columns.iter().filter(|column| column.name == name).cloned().collect();

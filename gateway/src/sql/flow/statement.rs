@@ -85,6 +85,7 @@ impl Walk<'_> {
             self.changes |= Changes::NAMES;
         }
         self.computes(act, outer);
+        self.defines(act);
         let mut target = None;
         let mut executes = false;
         for (action, on) in &act.effects {
@@ -150,15 +151,22 @@ impl Walk<'_> {
     /// Expressions that a statement computes, from the rows of the table that it is on: what comes of them is kept, or tells
     /// something by failing.
     fn computes(&mut self, act: &Act, outer: &Scope<'_>) {
-        if act.computes.is_empty() {
+        if act.computes.is_empty() && act.domain.is_none() {
             return;
         }
-        let table = act.effects.iter().find_map(|(_, on)| match on {
-            Target::Table(table) => Some(table),
-            _ => None,
+        let table = act.over.as_ref().or_else(|| {
+            act.effects.iter().find_map(|(_, on)| match on {
+                Target::Table(table) => Some(table),
+                _ => None,
+            })
         });
         let mut scope = outer.inner();
-        if let Some(table) = table {
+        if let Some(name) = &act.domain {
+            let node = self.values_of(name);
+            let column = Column { name: "value".to_owned(), node, of: None };
+            let rows = Rows { columns: vec![column], open: None };
+            scope.items.push(super::scope::Item { bare: true, rows, ..Default::default() });
+        } else if let Some(table) = table {
             scope.items.push(self.item(table));
         }
         for expr in &act.computes {
@@ -176,18 +184,14 @@ impl Walk<'_> {
             let fired: Vec<u32> =
                 relation.triggers.iter().filter(|t| t.enabled && t.truncate).map(|t| t.function).collect();
             fired.into_iter().for_each(|function| self.execute(function));
-            for child in catalog.children(relation.oid) {
+            for child in catalog.descendants(relation.oid) {
                 let name = self.name_of(child);
                 self.effect(action, Object::Table(name.into()), child.tags.clone(), Facts::default());
             }
         }
-        if matches!(action, Action::SqlCreate | Action::SqlAlter | Action::SqlDrop) {
-            let triggers = self.catalog.event_triggers.clone();
-            triggers.into_iter().for_each(|function| self.execute(function));
-        }
     }
 
-    fn function_object(&self, name: &[String]) -> Object {
+    pub(super) fn function_object(&self, name: &[String]) -> Object {
         let function = name.last().map(String::as_str).unwrap_or_default();
         let given = name.len().checked_sub(2).and_then(|i| name.get(i)).map(|schema| Name::from(schema.as_str()));
         let found = || {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::graph::Node;
 use super::scope::{Column, Item, Rows, Scope};
+use super::stored::{Put, is_default};
 use super::{Equality, MAX_DEPTH, Shown, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, Predicate};
 use crate::sql::catalog::{Event, Relation, RelationKind};
@@ -32,36 +33,46 @@ impl<'a> Walk<'a> {
             _ => false,
         };
         let how = predicate(write, &is_target);
-        for action in &write.actions {
-            let facts = match action {
-                Action::SqlInsert => Facts::default(),
-                _ => Facts { predicate: how, bounded: how == Predicate::Equality, equality: false },
-            };
-            self.effect(*action, Object::Table(Arc::clone(&name)), tags.clone(), facts);
-            self.runs(*action, &write.target, facts);
-        }
-        if write.upsert {
-            let bounded = write.inserted.as_ref().is_some_and(|query| !query.values.is_empty());
-            let predicate = if bounded { Predicate::Equality } else { Predicate::Join };
-            let facts = Facts { predicate, bounded, equality: false };
-            self.effect(Action::SqlUpdate, Object::Table(Arc::clone(&name)), tags, facts);
-            self.runs(Action::SqlUpdate, &write.target, facts);
-        }
-        if let Some(rows) = &inserted {
-            self.insert(write, rows, &target);
-        }
+        let inserts = inserted.as_ref().map(|rows| self.insert(write, rows, &target)).unwrap_or_default();
         if write.conflict {
             let excluded = self.excluded(write, inserted.as_ref(), &target);
             scope.items.push(excluded);
         }
         // The target's own columns come first: those of `excluded` only by its name.
         scope.items.insert(0, target.clone());
+        let mut assigns = Vec::new();
         for assignment in &write.assigned {
             let value = self.expr(&assignment.value, &scope);
             let node = self.node(&value);
             let constant = is_value(&assignment.value) && value.nodes.is_empty();
             let column = assignment.column.as_deref();
             self.assigned(&write.target, &target, column, node, constant);
+            let column = assignment.column.clone();
+            assigns.push(Put { column, node, of: value.of, default: is_default(&assignment.value) });
+        }
+        for action in &write.actions {
+            let facts = match action {
+                Action::SqlInsert => Facts::default(),
+                _ => Facts { predicate: how, bounded: how == Predicate::Equality, equality: false },
+            };
+            self.effect(*action, Object::Table(Arc::clone(&name)), tags.clone(), facts);
+            match (*action, write.inserted.is_some()) {
+                (Action::SqlInsert, true) => self.runs(*action, &write.target, facts, &inserts),
+                (Action::SqlInsert, false) => {
+                    // MERGE inserts what stands beside its updates: any column may be left out.
+                    let mut put = assigns.clone();
+                    put.iter_mut().for_each(|one: &mut Put| one.default = true);
+                    self.runs(*action, &write.target, facts, &put);
+                }
+                _ => self.runs(*action, &write.target, facts, &assigns),
+            }
+        }
+        if write.upsert {
+            let bounded = write.inserted.as_ref().is_some_and(|query| !query.values.is_empty());
+            let predicate = if bounded { Predicate::Equality } else { Predicate::Join };
+            let facts = Facts { predicate, bounded, equality: false };
+            self.effect(Action::SqlUpdate, Object::Table(Arc::clone(&name)), tags, facts);
+            self.runs(Action::SqlUpdate, &write.target, facts, &assigns);
         }
         if let Some(predicate) = &write.predicate {
             self.predicate(predicate, &scope);
@@ -91,33 +102,43 @@ impl<'a> Walk<'a> {
             self.changes |= crate::sql::Changes::ALL;
             self.unknown();
         }
-        self.runs(Action::SqlInsert, table, Facts::default());
         let target = self.item(table);
         let all: Vec<String> = target.rows.columns.iter().map(|column| column.name.clone()).collect();
+        let mut put = Vec::new();
+        // From then on the data may have a word for a column's default.
+        let default = self.catalog.version == 0 || self.catalog.version >= 160_000;
         for column in if columns.is_empty() { &all } else { columns } {
             let nothing = self.graph.derived(Vec::new());
             self.assigned(table, &target, Some(column), nothing, true);
+            put.push(Put { column: Some(column.clone()), node: nothing, of: None, default });
         }
+        self.runs(Action::SqlInsert, table, Facts::default(), &put);
         if let Some(predicate) = predicate {
             let scope = Scope { items: vec![target], ..Scope::default() };
             self.predicate(predicate, &scope);
         }
     }
 
-    fn insert(&mut self, write: &Write, rows: &Rows, target: &Item) {
+    fn insert(&mut self, write: &Write, rows: &Rows, target: &Item) -> Vec<Put> {
         let named = |at: usize| match write.columns.is_empty() {
             true => target.rows.columns.get(at).map(|column| column.name.clone()),
             false => write.columns.get(at).cloned(),
         };
         let constants = write.inserted.as_deref().map(constants).unwrap_or_default();
+        let lines = write.inserted.as_deref().map(|query| query.values.as_slice()).unwrap_or_default();
+        let mut puts = Vec::new();
         for (at, column) in rows.columns.iter().enumerate() {
             let name = named(at).filter(|_| rows.open.is_none());
             let constant = constants.get(at).copied().unwrap_or(false);
             self.assigned(&write.target, target, name.as_deref(), column.node, constant);
+            let default = lines.iter().any(|line| line.get(at).is_some_and(is_default));
+            puts.push(Put { column: name, node: column.node, of: column.of, default });
         }
         if let Some(open) = rows.open {
             self.assigned(&write.target, target, None, open, false);
+            puts.push(Put { column: None, node: open, of: None, default: true });
         }
+        puts
     }
 
     /// The row that was not inserted.
@@ -177,13 +198,13 @@ impl<'a> Walk<'a> {
     }
 
     /// What a table runs when rows of it are written, and where else that writes.
-    fn runs(&mut self, action: Action, table: &Table, facts: Facts) {
+    fn runs(&mut self, action: Action, table: &Table, facts: Facts, put: &[Put]) {
         if let Some(relation) = self.relation(table) {
-            self.runs_on(action, relation, facts, 0);
+            self.runs_on(action, relation, facts, Some(put), 0);
         }
     }
 
-    fn runs_on(&mut self, action: Action, relation: &'a Relation, facts: Facts, depth: usize) {
+    fn runs_on(&mut self, action: Action, relation: &'a Relation, facts: Facts, put: Option<&[Put]>, depth: usize) {
         if depth >= MAX_DEPTH || !self.step() {
             return self.unknown();
         }
@@ -211,20 +232,14 @@ impl<'a> Walk<'a> {
             self.rule(&rule.definition, relation);
         }
         if event != Event::Delete {
-            let defaults = relation.columns.iter().filter_map(|column| column.default.clone());
-            let texts: Vec<Arc<str>> = defaults
-                .chain(relation.checks.iter().cloned())
-                .chain(relation.indexed.iter().cloned())
-                .chain(relation.policies.iter().filter(|_| relation.row_security).cloned())
-                .collect();
-            texts.iter().for_each(|text| self.code(text));
-            if let Some(key) = &relation.partition_key {
-                let text = key.find('(').and_then(|at| key.get(at..)).unwrap_or(key);
-                self.code(&format!("row{text}"));
-            }
+            self.computed_for(event, relation, put);
         }
-        for child in catalog.children(relation.oid) {
+        for child in catalog.descendants(relation.oid) {
             fires(child).into_iter().for_each(|function| self.execute(function));
+            if event != Event::Delete {
+                // A row that goes into a partition, or is a child's.
+                self.computed_for(event, child, put);
+            }
         }
         for other in catalog.referencing(relation.oid) {
             let writes = other.foreign_keys.iter().any(|key| key.target == relation.oid && key.writes);
@@ -244,7 +259,7 @@ impl<'a> Walk<'a> {
                 let Some(base) = catalog.relations.get(&base) else { continue };
                 let object = Object::Table(self.name_of(base).into());
                 self.effect(action, object, base.tags.clone(), facts);
-                self.runs_on(action, base, facts, depth.saturating_add(1));
+                self.runs_on(action, base, facts, None, depth.saturating_add(1));
             }
         }
     }

@@ -101,7 +101,7 @@ impl Lowering<'_> {
             }
             _ => None,
         };
-        Expr::Call(Box::new(Call { name: path, arguments, over: over_what, aggregates, sets }))
+        Expr::Call(Box::new(Call { name: path, arguments, over: over_what, aggregates, sets, ..Call::default() }))
     }
 
     /// What looks like a call and is none.

@@ -113,7 +113,8 @@ impl Lowering<'_> {
         let (value, mut arguments) = (self.expr(value), vec![self.expr(pattern)]);
         arguments.extend(escape.map(|escape| self.expr(escape)));
         let pattern = self.system("similar_to_escape", arguments);
-        Expr::Computed(vec![value, pattern])
+        let (name, quantity) = (vec!["~".to_owned()], Quantity::One);
+        Expr::Operator { name, left: Some(Box::new(value)), right: Box::new(pattern), quantity }
     }
 
     /// `a = ANY (b)`, with an array or a query.

@@ -39,16 +39,18 @@ impl Lowering {
             NodeEnum::Integer(_) | NodeEnum::Float(_) => Expr::Constant(Constant::Number),
             NodeEnum::Boolean(_) => Expr::Constant(Constant::Bool),
             NodeEnum::String(_) | NodeEnum::BitString(_) => Expr::Constant(Constant::Text),
-            NodeEnum::SetToDefault(_) | NodeEnum::SqlvalueFunction(_) | NodeEnum::GroupingFunc(_) => {
-                Expr::Constant(Constant::Other)
-            }
+            NodeEnum::SetToDefault(_) => Expr::Constant(Constant::Default),
+            NodeEnum::SqlvalueFunction(_) | NodeEnum::GroupingFunc(_) => Expr::Constant(Constant::Other),
             NodeEnum::MergeSupportFunc(_) => Expr::Constant(Constant::Other),
             NodeEnum::ParamRef(parameter) => {
                 let number = usize::try_from(parameter.number).unwrap_or(0);
                 self.parameters = self.parameters.max(number);
                 Expr::Parameter(number)
             }
-            NodeEnum::ColumnRef(column) => column_ref(column),
+            NodeEnum::ColumnRef(column) => {
+                self.columns.push(strings(&column.fields));
+                column_ref(column)
+            }
             NodeEnum::AExpr(operation) => self.operation(operation),
             NodeEnum::BoolExpr(e) => {
                 let mut parts = self.exprs(&e.args);
@@ -123,9 +125,6 @@ impl Lowering {
                 let right = Box::new(Expr::List(bounds));
                 return Expr::Operator { name: vec!["<".to_owned()], left: None, right, quantity: Quantity::One };
             }
-            AExprKind::AexprSimilar => {
-                return Expr::Computed(left.into_iter().chain(right).collect());
-            }
             AExprKind::AexprDistinct | AExprKind::AexprNotDistinct => {
                 // It compares by `=`, and is another thing: `a IS DISTINCT FROM 1` holds for all rows but some.
                 let Some(right) = right.map(Box::new) else { return Expr::Opaque };
@@ -135,6 +134,12 @@ impl Lowering {
             AExprKind::AexprNullif => {
                 let values = left.into_iter().chain(right).collect();
                 return Expr::Chosen { operator: name, values };
+            }
+            AExprKind::AexprSimilar => {
+                // Negated or not: the other is looked for as well.
+                let Some(right) = right.map(Box::new) else { return Expr::Opaque };
+                let name = vec!["~".to_owned()];
+                return Expr::Operator { name, left: left.map(Box::new), right, quantity: Quantity::One };
             }
             AExprKind::Undefined => return Expr::Opaque,
             _ => Quantity::One,
@@ -222,7 +227,12 @@ impl Lowering {
             || call.agg_filter.is_some()
             || call.over.is_some()
             || !call.agg_order.is_empty();
-        Expr::Call(Box::new(Call { name, arguments, over, aggregates, sets }))
+        let named = call.args.iter().enumerate().filter_map(|(at, node)| match &node.node {
+            Some(NodeEnum::NamedArgExpr(named)) => Some((at, named.name.clone())),
+            _ => None,
+        });
+        let (named, variadic) = (named.collect(), call.func_variadic);
+        Expr::Call(Box::new(Call { name, arguments, named, variadic, over, aggregates, sets }))
     }
 
     fn window(&mut self, window: &WindowDef) -> Expr {

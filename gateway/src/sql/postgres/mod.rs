@@ -1,6 +1,7 @@
 //! PostgreSQL's front-end: its own grammar, and the lowering of its syntax tree into the relational form.
 
 mod copy;
+mod define;
 mod expr;
 mod names;
 mod query;
@@ -58,7 +59,10 @@ pub(super) struct Program {
     /// Whether no literal's value decides what the text does.
     pub(super) shape_decides: bool,
     /// The names of the functions and operators that it calls.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what another version reads otherwise is told by it"))]
     pub(super) calls: Vec<Vec<String>>,
+    /// The paths of the columns that it names, aliases of rows included.
+    pub(super) columns: Vec<Vec<String>>,
 }
 
 /// Parses and lowers a text; `None`: PostgreSQL's grammar does not know it, this server may read it otherwise, or it is too long
@@ -83,8 +87,8 @@ fn lowered(text: &str, server: Server) -> Option<Program> {
         None => Statement::Opaque,
     });
     let statements = statements.collect();
-    let Lowering { parameters, shape_decides, calls, otherwise, .. } = lowering;
-    (!otherwise).then_some(Program { statements, parameters, shape_decides, calls })
+    let Lowering { parameters, shape_decides, calls, columns, otherwise, .. } = lowering;
+    (!otherwise).then_some(Program { statements, parameters, shape_decides, calls, columns })
 }
 
 /// The fingerprint of libpg_query: the same for texts that differ in literals only.
@@ -109,11 +113,32 @@ fn lowered_rule(text: &str, server: Server) -> Option<Vec<Statement>> {
     (!lowering.otherwise).then_some(statements)
 }
 
+/// The statements of a function's body of the SQL standard: `RETURN ...` or `BEGIN ATOMIC ... END`.
+pub(super) fn lower_body(text: &str, server: Server) -> Option<Program> {
+    if !is_bounded(text) || !server.is_known() || server.lexes_otherwise(text) {
+        return None;
+    }
+    deep(text, || lowered_body(text, server))
+}
+
+fn lowered_body(text: &str, server: Server) -> Option<Program> {
+    let parsed = pg_query::parse(&format!("create function f() returns void language sql {text}"), 0).ok()?;
+    let [raw] = parsed.protobuf.stmts.as_slice() else { return None };
+    let Some(NodeEnum::CreateFunctionStmt(create)) = raw.stmt.as_deref().and_then(|node| node.node.as_ref()) else {
+        return None;
+    };
+    let mut lowering = Lowering::new(server);
+    let statements = lowering.sql_body(create.sql_body.as_deref()?)?;
+    let Lowering { parameters, calls, columns, otherwise, .. } = lowering;
+    (!otherwise).then_some(Program { statements, parameters, shape_decides: false, calls, columns })
+}
+
 /// What is learnt on the way.
 struct Lowering {
     parameters: usize,
     shape_decides: bool,
     calls: Vec<Vec<String>>,
+    columns: Vec<Vec<String>>,
     server: Server,
     /// Whether the server takes something in it for something else.
     otherwise: bool,
@@ -123,8 +148,15 @@ struct Lowering {
 
 impl Lowering {
     fn new(server: Server) -> Self {
-        let source = String::new();
-        Lowering { parameters: 0, shape_decides: true, calls: Vec::new(), server, otherwise: false, source }
+        Lowering {
+            parameters: 0,
+            shape_decides: true,
+            calls: Vec::new(),
+            columns: Vec::new(),
+            server,
+            otherwise: false,
+            source: String::new(),
+        }
     }
 }
 

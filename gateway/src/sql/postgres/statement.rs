@@ -12,17 +12,34 @@ use super::query::table;
 use super::{Lowering, session, strings};
 use crate::access::Action;
 use crate::sql::Changes;
-use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Sets, Statement, Table, Target, Write};
+use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Query, Sets, Statement, Table, Target, Write};
 use crate::sql::names::Space;
 
-/// Settings that decide what a role may do, which triggers run, and whether the catalog itself may be written.
-const PRIVILEGED: [&str; 6] = [
+/// Settings that decide what a role may do, which triggers run, which code is loaded, and what the server keeps of it.
+const PRIVILEGED: [&str; 23] = [
     "role",
     "session_authorization",
     "session_replication_role",
     "row_security",
     "event_triggers",
     "allow_system_table_mods",
+    "allow_in_place_tablespaces",
+    "allow_alter_system",
+    "createrole_self_grant",
+    "ignore_checksum_failure",
+    "ignore_system_indexes",
+    "zero_damaged_pages",
+    "lo_compat_privileges",
+    "restrict_nonsystem_relation_kind",
+    "dynamic_library_path",
+    "extension_control_path",
+    "local_preload_libraries",
+    "session_preload_libraries",
+    "jit_provider",
+    "log_statement",
+    "log_min_messages",
+    "log_min_error_statement",
+    "track_activities",
 ];
 
 /// Settings by which PostgreSQL reads the text of the next message: the gateway reads it by the values that it
@@ -79,6 +96,11 @@ impl Lowering {
         }
         // A literal in any other statement may name what it does something to.
         self.shape_decides = false;
+        let lowered = self.utility(node);
+        self.defined(node, lowered)
+    }
+
+    fn utility(&mut self, node: &NodeEnum) -> Statement {
         match node {
             NodeEnum::CopyStmt(copy) => self.copy(copy),
             NodeEnum::TransactionStmt(transaction) => {
@@ -159,7 +181,13 @@ impl Lowering {
             | NodeEnum::CreateCastStmt(_) => ddl(Action::SqlCreate, Target::Resource),
             NodeEnum::AlterTableStmt(alter) => {
                 let computes = alter.cmds.iter().flat_map(|command| self.computed_by(command)).collect();
-                alter_table(alter, computes)
+                let mut act = alter_table(alter, computes);
+                for node in &alter.cmds {
+                    if let Some(NodeEnum::AlterTableCmd(command)) = &node.node {
+                        self.altered(alter.relation.as_ref(), command, &mut act);
+                    }
+                }
+                Statement::Act(act)
             }
             NodeEnum::AlterSeqStmt(alter) => ddl(Action::SqlAlter, on_table(alter.sequence.as_ref())),
             NodeEnum::RenameStmt(rename) => match rename.rename_type() {
@@ -291,6 +319,26 @@ impl Lowering {
             }
         }
         parts
+    }
+
+    /// The statements of a function's body of the SQL standard.
+    pub(super) fn sql_body(&mut self, body: &Node) -> Option<Vec<Statement>> {
+        match body.node.as_ref()? {
+            NodeEnum::ReturnStmt(returns) => {
+                let value = self.expr(returns.returnval.as_deref()?);
+                let outputs = vec![Output { name: String::new(), value }];
+                Some(vec![Statement::Query(Box::new(Query { outputs, ..Query::default() }))])
+            }
+            // A list of the one list of them.
+            NodeEnum::List(list) => {
+                let nodes = match list.items.first().and_then(|node| node.node.as_ref()) {
+                    Some(NodeEnum::List(inner)) => &inner.items,
+                    _ => &list.items,
+                };
+                Some(nodes.iter().map(|node| self.statement(node)).collect())
+            }
+            _ => None,
+        }
     }
 
     fn write(&mut self, target: Option<&RangeVar>, actions: Vec<Action>) -> Write {
@@ -443,7 +491,7 @@ fn is_pinned(name: &str, value: &str) -> bool {
     }
 }
 
-fn alter_table(alter: &AlterTableStmt, computes: Vec<Expr>) -> Statement {
+fn alter_table(alter: &AlterTableStmt, computes: Vec<Expr>) -> Act {
     let owner = alter.cmds.iter().any(|node| {
         matches!(&node.node, Some(NodeEnum::AlterTableCmd(cmd)) if matches!(cmd.subtype(),
             AlterTableType::AtChangeOwner | AlterTableType::AtEnableRowSecurity | AlterTableType::AtDisableRowSecurity
@@ -461,7 +509,7 @@ fn alter_table(alter: &AlterTableStmt, computes: Vec<Expr>) -> Statement {
     if owner {
         effects.push((Action::SqlPrivilege, Target::Resource));
     }
-    Statement::Act(Act { effects, computes, changes: Changes::CATALOG, ..Act::default() })
+    Act { effects, computes, changes: Changes::CATALOG, ..Act::default() }
 }
 
 fn drop_objects(drop: &DropStmt) -> Statement {
