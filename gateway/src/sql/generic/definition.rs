@@ -134,6 +134,8 @@ impl Lowering<'_> {
         let mut effects = vec![(Action::SqlAlter, on.clone())];
         let (mut drops, mut owner) = (false, false);
         let mut computes = Vec::new();
+        // What it looks at of the rows that are there: one that does not fit fails.
+        let mut stood = Vec::new();
         for operation in &alter.operations {
             match operation {
                 AlterTableOperation::AddConstraint { constraint, .. } => computes.extend(self.constraint(constraint)),
@@ -142,16 +144,18 @@ impl Lowering<'_> {
                         column_def.options.iter().flat_map(|option| self.column_option(option)).collect();
                     computes.extend(parts);
                 }
-                AlterTableOperation::AlterColumn { op, .. } => match op {
+                AlterTableOperation::AlterColumn { op, column_name } => match op {
                     AlterColumnOperation::SetDataType { using, .. } => {
                         computes.extend(using.as_ref().map(|using| self.expr(using)));
+                        stood.push(Expr::Column(vec![self.name(column_name)]));
                     }
-                    AlterColumnOperation::SetNotNull
-                    | AlterColumnOperation::DropNotNull
+                    AlterColumnOperation::SetNotNull => stood.push(Expr::Column(vec![self.name(column_name)])),
+                    AlterColumnOperation::DropNotNull
                     | AlterColumnOperation::SetDefault { .. }
                     | AlterColumnOperation::DropDefault => {}
                     _ => computes.push(self.opaque("a change of a column")),
                 },
+                AlterTableOperation::ValidateConstraint { .. } => stood.push(Expr::Star(Vec::new())),
                 AlterTableOperation::DropColumn { .. } => drops = true,
                 AlterTableOperation::OwnerTo { .. }
                 | AlterTableOperation::EnableRowLevelSecurity
@@ -162,14 +166,11 @@ impl Lowering<'_> {
                 | AlterTableOperation::RenameTable { .. }
                 | AlterTableOperation::RenameConstraint { .. }
                 | AlterTableOperation::DropConstraint { .. }
-                | AlterTableOperation::ValidateConstraint { .. }
-                | AlterTableOperation::Inherit { .. }
                 | AlterTableOperation::NoInherit { .. }
                 | AlterTableOperation::SetOptionsParens { .. }
                 | AlterTableOperation::ResetOptions { .. }
                 | AlterTableOperation::SetLogged
                 | AlterTableOperation::SetUnlogged
-                | AlterTableOperation::AttachPartitionOf { .. }
                 | AlterTableOperation::DetachPartitionOf { .. }
                 | AlterTableOperation::ReplicaIdentity { .. }
                 | AlterTableOperation::EnableTrigger { .. }
@@ -183,6 +184,7 @@ impl Lowering<'_> {
                 _ => computes.push(self.opaque("a change of a table")),
             }
         }
+        computes.append(&mut stood);
         if drops {
             effects.push((Action::SqlDrop, on));
         }
