@@ -176,7 +176,9 @@ impl Moved {
                 let plain = act.plugs.is_empty() && act.touches.is_none() && act.joins.is_empty();
                 nothing && plain && act.effects.iter().all(|(action, on)| *action != Action::SqlExecute && known(on))
             }
-            Statement::Query(_) | Statement::Write(_) | Statement::Runs(_) | Statement::Copy(_) | Statement::Opaque => false,
+            Statement::Query(_) | Statement::Write(_) | Statement::Runs(_) | Statement::Copy(_) | Statement::Opaque => {
+                false
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::expr::{TEXT, Value};
+use super::graph::Node;
 use super::scope::{Argument, Column, Ctes, Rows, Scope};
 use super::size::Size;
 use super::{MAX_DEPTH, Shown, Walk};
@@ -338,6 +339,12 @@ impl<'a> Walk<'a> {
         if POLYMORPHIC.contains(&to) || value.of == Some(to) {
             return value;
         }
+        if let ([node], true) = (value.nodes.as_slice(), value.exact)
+            && self.is_column_of(*node, to)
+        {
+            // A domain's value is one already.
+            return Value { of: Some(self.base(to)), ..value };
+        }
         if (value.of, to) == (Some(VARCHAR), TEXT) {
             return Value { of: Some(to), ..value };
         }
@@ -366,6 +373,18 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether a value is a column of that very type, unchanged: a domain's is taken for its base's elsewhere.
+    fn is_column_of(&self, node: Node, of: u32) -> bool {
+        let exact = self.graph.exact(node);
+        let names = exact.into_iter().filter_map(|source| self.graph.source(source));
+        names
+            .filter_map(|(name, _)| {
+                let relation = self.catalog.relation(&name.table.schema, &name.table.table)?;
+                relation.columns.iter().find(|column| column.name == name.column)
+            })
+            .any(|column| column.type_oid == of)
+    }
+
     /// Whether a value is a row of the relation that a type is of, as it stands.
     fn is_same_row(&self, value: &Value, to: u32) -> bool {
         let relation = self.catalog.types.get(&to).and_then(|of| self.catalog.relations.get(&of.relation));
@@ -374,7 +393,9 @@ impl<'a> Walk<'a> {
                 row.open.is_none()
                     && relation.kind != RelationKind::Foreign
                     && row.columns.len() == relation.columns.len()
-                    && row.columns.iter().zip(&relation.columns).all(|(one, other)| one.of == Some(other.type_oid))
+                    && row.columns.iter().zip(&relation.columns).all(|(one, other)| {
+                        one.of == Some(other.type_oid) || self.is_column_of(one.node, other.type_oid)
+                    })
             }
             _ => false,
         }
@@ -435,7 +456,7 @@ impl<'a> Walk<'a> {
         let row = value.row.as_ref().filter(|row| row.open.is_none())?;
         let columns = row.columns.get(..relation.columns.len())?;
         let fits = |(one, other): (&Column, &crate::sql::catalog::Column)| {
-            *one.name == *other.name && one.of == Some(other.type_oid)
+            *one.name == *other.name && (one.of == Some(other.type_oid) || self.is_column_of(one.node, other.type_oid))
         };
         if !columns.iter().zip(&relation.columns).all(fits) {
             return None;

@@ -47,7 +47,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The type that a domain restricts, which its values are computed as; any other as it is.
-    fn base(&self, mut oid: u32) -> u32 {
+    pub(super) fn base(&self, mut oid: u32) -> u32 {
         for _ in 0..MAX_DEPTH {
             match self.catalog.types.get(&oid) {
                 Some(of) if of.kind == TypeKind::Domain => oid = of.base,

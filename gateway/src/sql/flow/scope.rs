@@ -171,8 +171,11 @@ impl Scope<'_> {
             }
             if let Some(item) = level.bare().find(|item| item.rows.open.is_some()) {
                 // It may be one of those, or further out: of both, the one that nobody knows is the stricter.
-                let withheld: Vec<Column> =
-                    level.bare().flat_map(|item| &item.rows.columns).filter(|c| c.name == WITHHELD).cloned().collect();
+                let whole = |item: &Item| item.name.as_deref() == Some(name);
+                let columns = level.bare().flat_map(|item| item.rows.columns.iter().map(move |c| (item, c)));
+                // A whole row has what is withheld of it as well.
+                let withheld = columns.filter(|(item, c)| c.name == WITHHELD || whole(item)).map(|(_, c)| c.clone());
+                let withheld: Vec<Column> = withheld.collect();
                 return match (&item.unresolved, item.rows.open) {
                     (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
                     (None, Some(open)) => opened(open, withheld),

@@ -45,7 +45,8 @@ impl<'a> Walk<'a> {
             self.graph.resize(own, stood);
             let mut nodes = Vec::new();
             for one in &given {
-                let value = Value { nodes: vec![one.node], of: one.of, size: self.graph.size(one.node), ..Value::default() };
+                let value =
+                    Value { nodes: vec![one.node], of: one.of, size: self.graph.size(one.node), ..Value::default() };
                 let fits = one.of == Some(column.type_oid) && !MEASURED.contains(&column.type_oid) && !column.not_null;
                 if !fits {
                     // What is too long, NULL, or not of the type fails.

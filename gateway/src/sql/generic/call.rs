@@ -44,17 +44,20 @@ impl Lowering<'_> {
         let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
         let plain = within_group.is_empty() && filter.is_none() && over.is_none() && clauses.is_empty();
         let mut arguments = Vec::new();
-        let mut star = false;
+        let (mut star, mut named) = (false, Vec::new());
         for argument in args {
             match argument {
                 FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => star = true,
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
-                | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => arguments.push(self.expr(expr)),
+                FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), name, .. }
                 | FunctionArg::ExprNamed {
                     arg: FunctionArgExpr::Expr(expr),
                     operator: FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment,
-                    name: Ast::Identifier(_),
-                } => arguments.push(self.expr(expr)),
+                    name: Ast::Identifier(name),
+                } => {
+                    named.push((arguments.len(), self.name(name)));
+                    arguments.push(self.expr(expr));
+                }
                 FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) => match self.path(name) {
                     Some(path) => arguments.push(Expr::Star(path)),
                     None => arguments.push(self.opaque("a computed name")),
@@ -101,7 +104,15 @@ impl Lowering<'_> {
             }
             _ => None,
         };
-        Expr::Call(Box::new(Call { name: path, arguments, over: over_what, aggregates, sets, ..Call::default() }))
+        Expr::Call(Box::new(Call {
+            name: path,
+            arguments,
+            named,
+            over: over_what,
+            aggregates,
+            sets,
+            ..Call::default()
+        }))
     }
 
     /// What looks like a call and is none.

@@ -2,8 +2,8 @@
 
 use sqlparser::ast::{
     AlterColumnOperation, AlterTable, AlterTableOperation, ColumnOption, ColumnOptionDef, CommentObject, CreateIndex,
-    CreateTable, Expr as Ast, IndexColumn, ObjectName, ObjectType, SchemaName, Statement as AstStatement,
-    TableConstraint,
+    CreateTable, Expr as Ast, ForValues, IndexColumn, ObjectName, ObjectType, PartitionBoundValue, SchemaName,
+    Statement as AstStatement, TableConstraint,
 };
 
 use super::Lowering;
@@ -102,8 +102,30 @@ impl Lowering<'_> {
                 let inner = self.query_statement(query);
                 self.keeping(on, inner)
             }
-            None => ddl(Action::SqlCreate, on),
+            None => {
+                let computes = create.for_values.as_ref().map(|values| self.bounds(values)).unwrap_or_default();
+                Statement::Act(Act { computes, changes: Changes::CATALOG, ..act(Action::SqlCreate, on) })
+            }
         }
+    }
+
+    /// The values of a partition's bounds, which are computed and kept where everybody reads them.
+    fn bounds(&mut self, values: &ForValues) -> Vec<Expr> {
+        let values: Vec<&Ast> = match values {
+            ForValues::In(values) => values.iter().collect(),
+            ForValues::From { from, to } => {
+                let values = from.iter().chain(to).filter_map(|value| match value {
+                    PartitionBoundValue::Expr(value) => Some(value),
+                    PartitionBoundValue::MinValue | PartitionBoundValue::MaxValue => None,
+                });
+                values.collect()
+            }
+            ForValues::With { .. } | ForValues::Default => Vec::new(),
+        };
+        // A name is one of a bound that is none, and no column.
+        let values =
+            values.into_iter().filter(|value| !matches!(value, Ast::Identifier(_) | Ast::CompoundIdentifier(_)));
+        values.map(|value| self.expr(value)).collect()
     }
 
     fn create_index(&mut self, index: &CreateIndex) -> Statement {

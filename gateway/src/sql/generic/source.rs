@@ -149,16 +149,19 @@ impl Lowering<'_> {
     ) -> Source {
         let (alias, columns) = self.called(alias);
         let Some(path) = self.path(name) else { return self.opaque_source("a computed name") };
-        let mut arguments = Vec::new();
+        let (mut arguments, mut named) = (Vec::new(), Vec::new());
         for argument in args {
             match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
-                | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => arguments.push(self.expr(expr)),
+                FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), name, .. }
                 | FunctionArg::ExprNamed {
                     arg: FunctionArgExpr::Expr(expr),
                     operator: FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment,
-                    name: Ast::Identifier(_),
-                } => arguments.push(self.expr(expr)),
+                    name: Ast::Identifier(name),
+                } => {
+                    named.push((arguments.len(), self.name(name)));
+                    arguments.push(self.expr(expr));
+                }
                 _ => return self.opaque_source("an argument of another dialect"),
             }
         }
@@ -173,7 +176,7 @@ impl Lowering<'_> {
             return Source::Function { alias, columns, calls: vec![value], ordinality };
         }
         self.calls.push(path.clone());
-        let calls = vec![Expr::Call(Box::new(Call { name: path, arguments, ..Call::default() }))];
+        let calls = vec![Expr::Call(Box::new(Call { name: path, arguments, named, ..Call::default() }))];
         Source::Function { alias, columns, calls, ordinality }
     }
 
