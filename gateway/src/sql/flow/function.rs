@@ -345,6 +345,9 @@ impl<'a> Walk<'a> {
             // A domain's value is one already.
             return Value { of: Some(self.base(to)), ..value };
         }
+        if self.is_same_row(&value, to) {
+            return Value { of: Some(to), ..value };
+        }
         if (value.of, to) == (Some(VARCHAR), TEXT) {
             return Value { of: Some(to), ..value };
         }
@@ -365,7 +368,6 @@ impl<'a> Walk<'a> {
         let own = self.catalog.types.contains_key(&to) || cast.is_some_and(|cast| cast.method != CastMethod::Binary);
         match builtin::cast(value.of, to, false) {
             builtin::Class::Total(_) if !own => Value { exact: false, row: None, of: Some(to), ..value },
-            _ if self.is_same_row(&value, to) => Value { of: Some(to), ..value },
             _ => {
                 self.filter(value.nodes.clone());
                 Value { exact: false, row: None, fails: true, of: Some(to), ..value }
