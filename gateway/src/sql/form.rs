@@ -322,6 +322,7 @@ pub(super) enum Target {
 }
 
 /// A statement.
+#[expect(clippy::large_enum_variant, reason = "a text has few of them, and most are not kept")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Statement {
     Query(Box<Query>),
