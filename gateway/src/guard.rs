@@ -3,7 +3,7 @@
 mod evidence;
 mod plan;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -213,6 +213,8 @@ struct Ruling {
     _catalog: Arc<Catalog>,
     answer: Answer,
     ruled: Ruled,
+    /// Whether `Guard::given` holds already what portals under it may show.
+    bound: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -390,6 +392,9 @@ impl Guard {
     pub fn bind(&mut self, prepared: &Prepared, parameters: &[Parameter<'_>], block: Block) -> Result<(), Refusal> {
         let ruling = self.rule_in(block, prepared);
         if let (Answer::Forward { plan, .. }, false) = (&ruling.answer, self.party.observe) {
+            if ruling.bound.replace(true) {
+                return Ok(());
+            }
             let shown = match &**plan {
                 Plan::Masked(masking) => masking.answers.clone(),
                 Plan::Pass => plain(&prepared.analysis),
@@ -499,6 +504,7 @@ impl Guard {
                 _analysis: Arc::clone(analysis),
                 _catalog: Arc::clone(catalog),
                 answer: Answer::Refuse { hold: false, action: Action::SqlRead },
+                bound: Cell::new(false),
                 ruled: Ruled { reason: Some(UNSURE.to_owned()), ..Ruled::on(&analysis.effects) },
             }),
         }
@@ -549,7 +555,13 @@ impl Guard {
         if grew || older || self.rulings.len() >= MAX_RULINGS {
             self.rulings.clear();
         }
-        let ruling = Ruling { _analysis: Arc::clone(analysis), _catalog: Arc::clone(catalog), answer, ruled };
+        let ruling = Ruling {
+            _analysis: Arc::clone(analysis),
+            _catalog: Arc::clone(catalog),
+            answer,
+            ruled,
+            bound: Cell::new(false),
+        };
         let ruling = Rc::new(ruling);
         let large = text.len() > MAX_STATEMENT || analysis.effects.len() > MAX_EFFECTS;
         if !large && !key.context.is_longer_than(MAX_TEXT) {
