@@ -61,6 +61,9 @@ pub(super) fn of_several(frame: &[u8]) -> bool {
     found == (true, true)
 }
 
+/// Nothing runs in a transaction that has failed.
+const IN_FAILED_TRANSACTION: &str = "25P02";
+
 /// Appends an ErrorResponse or NoticeResponse as the workload may see it.
 pub(super) fn told(frame: &[u8], candour: Candour, out: &mut BytesMut) {
     if candour == Candour::Whole {
@@ -82,7 +85,14 @@ pub(super) fn told(frame: &[u8], candour: Candour, out: &mut BytesMut) {
             put(out, field, text);
         }
     }
-    put(out, b'M', format!("SQLSTATE {code}; the server's text is withheld, it may hold a masked value").as_bytes());
+    let text = match &*code {
+        // The server has no other words for it.
+        IN_FAILED_TRANSACTION => {
+            "current transaction is aborted, commands ignored until end of transaction block".to_owned()
+        }
+        code => format!("SQLSTATE {code}; the server's text is withheld, it may hold a masked value"),
+    };
+    put(out, b'M', text.as_bytes());
     out.put_u8(0);
     set_length(out, start);
 }
@@ -164,5 +174,15 @@ mod tests {
         let mut out = BytesMut::new();
         told(&server(), Candour::Whole, &mut out);
         assert_eq!(out, server());
+    }
+
+    #[test]
+    fn that_a_transaction_has_failed_is_said_in_words_of_the_gateways_own() {
+        let mut raised = BytesMut::from(&b"E\0\0\0\0SERROR\0C25P02\0M123-45-6789\0\0"[..]);
+        set_length(&mut raised, 0);
+        let mut out = BytesMut::new();
+        told(&raised, Candour::Code, &mut out);
+        let text = String::from_utf8_lossy(&out).into_owned();
+        assert!(!text.contains("6789") && text.contains("Mcurrent transaction is aborted, commands ignored"), "{text}");
     }
 }
