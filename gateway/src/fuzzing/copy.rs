@@ -220,8 +220,8 @@ fn text(options: &TextOptions, number: usize, value: Option<&[u8]>, out: &mut Ve
             b'\\' => b'\\',
             other => *other,
         };
-        // A delimiter that would be written with a letter is written as it is.
-        if letter != *byte && *byte != options.delimiter {
+        // What has a letter is written with it, and if it is the delimiter.
+        if letter != *byte {
             out.put_slice(&[b'\\', letter]);
         } else if *byte == options.delimiter || *byte == b'\\' {
             out.put_slice(&[b'\\', *byte]);
