@@ -32,6 +32,16 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
 }
 
+/// Whether a number in brackets follows a word behind which it is no literal for the grammar, but a part of a type: `float(24)` is
+/// another one than `float(25)`, and `current_time(1)` another node than `current_time(2)`.
+fn typed_by_number(text: &[u8], word: Range<usize>) -> bool {
+    const WORDS: [&[u8]; 5] = [b"float", b"current_time", b"current_timestamp", b"localtime", b"localtimestamp"];
+    let behind =
+        text.get(word.end..).and_then(|rest| rest.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != 11));
+    let word = text.get(word).unwrap_or_default();
+    behind == Some(&b'(') && WORDS.iter().any(|typed| typed.eq_ignore_ascii_case(word))
+}
+
 /// Finds the literals. Never fails: what is not closed reaches to the end.
 pub(super) fn scan(text: &[u8]) -> Scan {
     let mut scan = Scan { literals: Vec::new(), plain: true };
@@ -92,7 +102,7 @@ pub(super) fn scan(text: &[u8]) -> Scan {
                 while end < text.len() && is_word(at(end)) {
                     end = end.saturating_add(1);
                 }
-                scan.plain &= b.is_ascii();
+                scan.plain &= b.is_ascii() && !typed_by_number(text, i..end);
                 end
             }
             b'\\' => {
@@ -287,6 +297,8 @@ mod tests {
             "select 'open",
             "select 1.5",
             "select 99999999999",
+            "select current_timestamp(4)",
+            "select 1::FLOAT(24)",
             "select 'a' \\",
         ] {
             assert_eq!(shape(uncertain), None, "{uncertain}");
