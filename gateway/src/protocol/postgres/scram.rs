@@ -275,6 +275,10 @@ impl ClientFirst {
         if own.is_empty() {
             return Err(ScramError::Nonce);
         }
+        // It goes back to the server within a message of the gateway's own.
+        if !own.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ScramError::Malformed);
+        }
         if salt.is_empty() || salt.len() > MAX_SALT || !iterations.bytes().all(|b| b.is_ascii_digit()) {
             return Err(ScramError::Malformed);
         }
@@ -459,9 +463,15 @@ mod tests {
         assert_eq!(challenge("r=xbcdef,s=AAAA,i=4096"), Err(ScramError::Nonce));
         assert_eq!(challenge("r=abcdef,s=AAAA,i=200000"), Ok(()));
         assert_eq!(challenge("r=abcdef,s=AAAA,i=200001"), Err(ScramError::Iterations(200_001)));
-        for bad in
-            ["r=abcdef,s=AAAA,i=0", "r=abcdef,s=,i=1", "r=abcdef,s=!,i=1", "r=abcdef,s=AAAA,i=+1", "r=abcdef", "m=x"]
-        {
+        for bad in [
+            "r=abc\n,s=AAAA,i=4096",
+            "r=abcdef,s=AAAA,i=0",
+            "r=abcdef,s=,i=1",
+            "r=abcdef,s=!,i=1",
+            "r=abcdef,s=AAAA,i=+1",
+            "r=abcdef",
+            "m=x",
+        ] {
             assert_eq!(challenge(bad), Err(ScramError::Malformed), "{bad}");
         }
     }
