@@ -148,6 +148,10 @@ impl Model {
             b'P' => {
                 let name: Box<[u8]> = fields.text().expect("a name").into();
                 let text = fields.text().expect("a text");
+                if name.is_empty() {
+                    // exec_parse_message forgets the unnamed one before it reads the text.
+                    self.statements.remove(&name);
+                }
                 let known = known(text);
                 if known.is_none() || known.is_some_and(|known| known.answers.len() > 1) || self.fails() {
                     return self.fail("42601", false);
