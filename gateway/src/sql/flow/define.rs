@@ -122,6 +122,11 @@ impl<'a> Walk<'a> {
         let catalog = self.catalog;
         let mut types = BTreeSet::from([of]);
         loop {
+            // Each round looks at every type there is.
+            if !catalog.types.values().all(|_| self.step()) {
+                self.unknown();
+                return self.graph.unknown(Vec::new());
+            }
             // Arrays, rows and domains of it hold it as well.
             let holds = |of: &crate::sql::catalog::Type| {
                 types.contains(&of.base)
