@@ -358,6 +358,45 @@ fn a_question_that_fails_within_a_transaction_leaves_it_as_it_was() -> Result<()
 }
 
 #[test]
+fn a_look_that_waits_for_one_table_keeps_no_other_from_anybody() -> Result<()> {
+    let fixture = Fixture::new("lightly", KNOWN, SENSITIVE)?;
+    fixture.admin("create table seen (a int); create table held (a int); create table other (a int)")?;
+    // While there is a session, the database is looked at.
+    let _session = Raw::connect(&fixture)?;
+    let of = |what: &str| format!("select pid from pg_stat_activity where {what}");
+    let is_one = |what: &str| fixture.admin(&of(what)).is_ok_and(|pid| !pid.trim().is_empty());
+    let within = Duration::from_secs(20);
+    std::thread::scope(|scope| -> Result<()> {
+        // The holder has the table as soon as the other has committed what makes somebody look at it.
+        let maker = scope.spawn(|| {
+            fixture.admin(
+                "begin; create view late as select a from seen;
+                 create rule late as on update to other do also insert into held values (1);
+                 select pg_sleep(3) as made; commit",
+            )
+        });
+        let made = eventually(within, || is_one("wait_event = 'PgSleep' and query like '%as made%'"));
+        let holder = scope.spawn(|| {
+            fixture.admin("begin; lock table held in access exclusive mode; select pg_sleep(600); commit").is_err()
+        });
+        let waits = "application_name = 'sluice catalog' and wait_event_type = 'Lock'";
+        let looks = eventually(within, || is_one(waits));
+        let locks = fixture.admin(&format!(
+            "select relation::regclass from pg_locks where granted and locktype = 'relation' and pid = ({})
+             and relation = 'seen'::regclass",
+            of(waits)
+        ));
+        let sleeps = of("query like 'begin; lock%' and wait_event = 'PgSleep'");
+        let ended = fixture.admin(&format!("select pg_terminate_backend(({sleeps}))"));
+        assert!(maker.join().is_ok_and(|made| made.is_ok()) && holder.join().is_ok_and(|ended| ended));
+        ended?;
+        assert!(made && looks, "nobody looked at a table that is held");
+        assert_eq!(locks?, "", "what was read before it is held with it");
+        Ok(())
+    })
+}
+
+#[test]
 fn the_gateways_own_connection_is_seen_as_one_and_sessions_do_without_it() -> Result<()> {
     let fixture = Fixture::new("own", KNOWN, SENSITIVE)?;
     known(&fixture)?;

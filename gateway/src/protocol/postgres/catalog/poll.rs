@@ -178,6 +178,29 @@ impl Asks for Own {
     }
 }
 
+/// A look's questions one by one: what the server locks to print a definition is free again before the next one, and not
+/// kept from anybody for the rest of the look's transaction.
+struct Lightly<'a>(&'a mut Own);
+
+impl Asks for Lightly<'_> {
+    type Error = OwnError;
+
+    fn is_refusal(error: &OwnError) -> bool {
+        Own::is_refusal(error)
+    }
+
+    async fn ask(&mut self, questions: &[String]) -> Result<Answered, OwnError> {
+        let bracketed: Vec<String> = questions
+            .iter()
+            .flat_map(|question| ["savepoint question", question.as_str(), "rollback to savepoint question"])
+            .map(str::to_owned)
+            .collect();
+        let Answered { answers, damaged } = self.0.ask(&bracketed).await?;
+        let answers = answers.into_iter().skip(1).step_by(3).collect();
+        Ok(Answered { answers, damaged })
+    }
+}
+
 impl Own {
     async fn connect(slot: &Slot, services: &Services) -> Result<Self, String> {
         let resource = &*slot.resource;
@@ -295,7 +318,7 @@ impl Own {
         let base = base.filter(|base| base.identity.is(&self.identity));
         let identity = self.identity.clone();
         let look = Look { server: self.server, base: base.as_deref(), own_role: true, identity: &identity };
-        let draft = look.run(self, snapshot.clone(), None).await?;
+        let draft = look.run(&mut Lightly(self), snapshot.clone(), None).await?;
         self.ask(&["commit".to_owned()]).await?;
         let (at, path) = (Arc::clone(slot), self.search_path.clone());
         let made = tokio::task::spawn_blocking(move || at.make(draft, path, None, true)).await;
