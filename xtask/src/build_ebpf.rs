@@ -180,7 +180,7 @@ fn build(toolchain: &Toolchain, linker: &Path, release: bool) -> Result<PathBuf>
     Ok(object)
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
