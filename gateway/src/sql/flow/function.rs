@@ -387,7 +387,8 @@ impl<'a> Walk<'a> {
             .any(|column| column.type_oid == of)
     }
 
-    /// Whether a value is a row of the relation that a type is of, as it stands.
+    /// Whether a value is a row of the relation that a type is of, as it stands: the server goes by the columns' places or by
+    /// their names.
     fn is_same_row(&self, value: &Value, to: u32) -> bool {
         let relation = self.catalog.types.get(&to).and_then(|of| self.catalog.relations.get(&of.relation));
         match (&value.row, relation) {
@@ -396,7 +397,8 @@ impl<'a> Walk<'a> {
                     && relation.kind != RelationKind::Foreign
                     && row.columns.len() == relation.columns.len()
                     && row.columns.iter().zip(&relation.columns).all(|(one, other)| {
-                        one.of == Some(other.type_oid) || self.is_column_of(one.node, other.type_oid)
+                        *one.name == *other.name
+                            && (one.of == Some(other.type_oid) || self.is_column_of(one.node, other.type_oid))
                     })
             }
             _ => false,

@@ -46,6 +46,12 @@ impl Walk<'_> {
 
     pub(super) fn with(&mut self, with: &[Cte], outer: &Scope<'_>) -> Ctes {
         let mut scope = outer.inner();
+        // Of a list that is recursive each sees those behind it as well, which the server reads first: what they hold is not
+        // known there.
+        for later in with.iter().skip(1).filter(|cte| cte.recursive) {
+            let anything = self.graph.unknown(Vec::new());
+            scope.ctes = scope.ctes.with(&later.name, Rows { columns: Vec::new(), open: Some(anything) });
+        }
         for cte in with {
             if cte.recursive {
                 // What it returns is visible in it: its columns are known from its first arm, what they hold afterwards.

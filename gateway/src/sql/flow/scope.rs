@@ -114,8 +114,23 @@ fn opened(open: Node, mut withheld: Vec<Column>) -> Found {
     if withheld.is_empty() {
         return Found::Open(open);
     }
-    withheld.push(Column { name: String::new(), node: open, of: None });
+    withheld.push(unnamed(open));
     Found::Columns(withheld)
+}
+
+/// Columns whose names nobody knows, as one.
+fn unnamed(open: Node) -> Column {
+    Column { name: String::new(), node: open, of: None }
+}
+
+fn is_withheld(column: &Column) -> bool {
+    column.name == WITHHELD
+}
+
+impl Item {
+    fn is_called(&self, name: &str) -> bool {
+        self.named && self.name.as_deref() == Some(name)
+    }
 }
 
 impl Scope<'_> {
@@ -162,34 +177,50 @@ impl Scope<'_> {
         }
     }
 
+    /// A name alone: a column of any level comes before a row of that name, and the columns that nobody knows of one level
+    /// do not hide those further out.
     fn find_bare(&self, name: &str) -> Found {
+        let mut may: Vec<Column> = Vec::new();
+        let mut system = false;
         for level in self.levels() {
             let columns: Vec<Column> =
                 level.bare().flat_map(|item| &item.rows.columns).filter(|c| c.name == name).cloned().collect();
             if !columns.is_empty() {
-                return Found::Columns(columns);
+                may.extend(columns);
+                return Found::Columns(may);
             }
             if let Some(item) = level.bare().find(|item| item.rows.open.is_some()) {
-                // It may be one of those, or further out: of both, the one that nobody knows is the stricter.
+                if let Some(table) = &item.unresolved {
+                    return Found::Unresolved(table.clone(), name.to_owned());
+                }
+                // A whole row has what is withheld of it as well.
                 let whole = |item: &Item| item.name.as_deref() == Some(name);
                 let columns = level.bare().flat_map(|item| item.rows.columns.iter().map(move |c| (item, c)));
-                // A whole row has what is withheld of it as well.
-                let withheld = columns.filter(|(item, c)| c.name == WITHHELD || whole(item)).map(|(_, c)| c.clone());
-                let withheld: Vec<Column> = withheld.collect();
-                return match (&item.unresolved, item.rows.open) {
-                    (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
-                    (None, Some(open)) => opened(open, withheld),
-                    (None, None) => Found::Nowhere,
-                };
+                may.extend(columns.filter(|(item, c)| is_withheld(c) || whole(item)).map(|(_, c)| c.clone()));
+                may.extend(level.bare().filter_map(|item| item.rows.open).map(unnamed));
+            } else if !may.is_empty() {
+                // Of a relation of which some columns may not be read, it may be one of those.
+                may.extend(level.bare().flat_map(|item| &item.rows.columns).filter(|c| is_withheld(c)).cloned());
             }
-            if SYSTEM_COLUMNS.contains(&name) && !level.items.is_empty() {
-                return Found::System;
-            }
-            if let Some(item) = level.items.iter().find(|item| item.named && item.name.as_deref() == Some(name)) {
-                return Found::Row(item.rows.clone());
-            }
+            system |= SYSTEM_COLUMNS.contains(&name) && !level.items.is_empty();
         }
-        self.argument(name)
+        let found = match self.levels().find_map(|level| level.items.iter().find(|item| item.is_called(name))) {
+            _ if system => Found::System,
+            Some(item) => Found::Row(item.rows.clone()),
+            None => self.argument(name),
+        };
+        if may.is_empty() {
+            return found;
+        }
+        match found {
+            Found::Row(rows) => may.extend(rows.columns.into_iter().chain(rows.open.map(unnamed))),
+            Found::Columns(columns) => may.extend(columns),
+            _ => {}
+        }
+        match may.as_slice() {
+            [column] if column.name.is_empty() => Found::Open(column.node),
+            _ => Found::Columns(may),
+        }
     }
 
     fn argument(&self, name: &str) -> Found {
@@ -220,9 +251,7 @@ impl Scope<'_> {
         }
         match (&item.unresolved, item.rows.open) {
             (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
-            (None, Some(open)) => {
-                opened(open, item.rows.columns.iter().filter(|c| c.name == WITHHELD).cloned().collect())
-            }
+            (None, Some(open)) => opened(open, item.rows.columns.iter().filter(|c| is_withheld(c)).cloned().collect()),
             (None, None) if SYSTEM_COLUMNS.contains(&name) => Found::System,
             (None, None) => Found::NoColumn(item.rows.clone()),
         }

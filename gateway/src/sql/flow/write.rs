@@ -47,6 +47,11 @@ impl<'a> Walk<'a> {
             let constant = is_value(&assignment.value) && value.nodes.is_empty();
             let column = assignment.column.as_deref();
             self.assigned(&write.target, &target, column, node, constant);
+            if column.is_none() && write.inserted.is_none() && write.actions.contains(&Action::SqlInsert) {
+                // MERGE inserts by the columns' places: it may be any of them.
+                let any = target.rows.columns.clone();
+                known.into_iter().for_each(|known| any.iter().for_each(|c| self.keyed(known, c, node, constant)));
+            }
             let column = assignment.column.clone();
             assigns.push(Put { column, node, of: value.of, default: is_default(&assignment.value) });
         }
@@ -175,17 +180,41 @@ impl<'a> Walk<'a> {
         self.keyed(relation, place, value, constant);
     }
 
-    /// A unique index or a foreign key tells whether a value is there already.
+    /// A unique index or a foreign key tells whether a value is there already: of the column, of the one that a view shows, and
+    /// of the children's.
     fn keyed(&mut self, relation: &'a Relation, column: &Column, value: Node, constant: bool) {
-        let Some(number) = relation.columns.iter().find(|c| *c.name == *column.name).map(|c| c.number) else { return };
+        let catalog = self.catalog;
+        let mut places: Vec<(&'a Relation, Arc<str>)> = Vec::new();
+        let shown: Vec<_> =
+            self.graph.exact(column.node).into_iter().filter_map(|source| self.graph.source(source)).collect();
+        for (name, _) in shown {
+            if let Some(under) = catalog.relation(&name.table.schema, &name.table.table) {
+                places.push((under, Arc::clone(&name.column)));
+            }
+        }
+        if places.is_empty() {
+            places.push((relation, column.name.as_str().into()));
+        }
+        let own = places.clone();
+        for (relation, name) in own {
+            places.extend(catalog.descendants(relation.oid).into_iter().map(|child| (child, Arc::clone(&name))));
+        }
+        for (relation, name) in places {
+            self.keyed_in(relation, &name, value, constant);
+        }
+    }
+
+    fn keyed_in(&mut self, relation: &'a Relation, column: &str, value: Node, constant: bool) {
+        let Some(place) = relation.columns.iter().find(|c| *c.name == *column) else { return };
         let catalog = self.catalog;
         let equality = if constant { Equality::Yes } else { Equality::No };
-        let sensitive = !self.graph.exact_tags(column.node).is_empty();
-        if sensitive && relation.unique.iter().any(|key| key.contains(&number)) {
-            self.filters.push((column.node, equality));
+        if !place.tags.is_empty() && relation.unique.iter().any(|key| key.contains(&place.number)) {
+            let name = ColumnName { table: self.name_of(relation), column: Arc::clone(&place.name) };
+            let node = self.graph.column(&name.into(), &place.tags, None);
+            self.filters.push((node, equality));
             self.filter([value]);
         }
-        for key in relation.foreign_keys.iter().filter(|key| key.columns.contains(&number)) {
+        for key in relation.foreign_keys.iter().filter(|key| key.columns.contains(&place.number)) {
             let Some(other) = catalog.relations.get(&key.target) else { continue };
             let names = self.name_of(other);
             for there in other.columns.iter().filter(|c| key.target_columns.contains(&c.number) && !c.tags.is_empty()) {

@@ -299,6 +299,35 @@ fn figure(node: &Node) -> Option<(String, bool)> {
             })
         }
         NodeEnum::XmlSerialize(_) => good("xmlserialize"),
+        NodeEnum::XmlExpr(e) => {
+            use pg_query::protobuf::XmlExprOp as Op;
+            good(match e.op() {
+                Op::IsXmlconcat => "xmlconcat",
+                Op::IsXmlelement => "xmlelement",
+                Op::IsXmlforest => "xmlforest",
+                Op::IsXmlparse => "xmlparse",
+                Op::IsXmlpi => "xmlpi",
+                Op::IsXmlroot => "xmlroot",
+                Op::IsXmlserialize => "xmlserialize",
+                Op::IsDocument | Op::Undefined => return None,
+            })
+        }
+        NodeEnum::JsonParseExpr(_) => good("json"),
+        NodeEnum::JsonScalarExpr(_) => good("json_scalar"),
+        NodeEnum::JsonSerializeExpr(_) => good("json_serialize"),
+        NodeEnum::JsonObjectConstructor(_) => good("json_object"),
+        NodeEnum::JsonArrayConstructor(_) | NodeEnum::JsonArrayQueryConstructor(_) => good("json_array"),
+        NodeEnum::JsonObjectAgg(_) => good("json_objectagg"),
+        NodeEnum::JsonArrayAgg(_) => good("json_arrayagg"),
+        NodeEnum::JsonFuncExpr(e) => {
+            use pg_query::protobuf::JsonExprOp as Op;
+            good(match e.op() {
+                Op::JsonExistsOp => "json_exists",
+                Op::JsonQueryOp => "json_query",
+                Op::JsonValueOp => "json_value",
+                Op::JsonTableOp | Op::Undefined => return None,
+            })
+        }
         _ => None,
     }
 }
