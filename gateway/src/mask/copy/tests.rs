@@ -188,6 +188,15 @@ fn null_cannot_be_called_as_a_value_is() {
     }
 }
 
+#[test]
+fn null_does_not_end_within_an_escape() {
+    let masked = columns(&[(TEXT, Some("partial"))]);
+    for (null, told_apart) in [("'\\", false), ("\\", false), ("\\\\\\", false), ("\\N", true), ("\\N\\\\", true)] {
+        let text = Layout::Text(TextOptions { null: null.into(), ..TextOptions::default() });
+        assert_eq!(CopyMasker::new(text, masked.clone(), 1).is_ok(), told_apart, "{null}");
+    }
+}
+
 /// As the server writes a text row, for one with nothing in it that has a letter.
 fn text_row(values: &[Option<String>]) -> String {
     let escaped = |value: &String| {

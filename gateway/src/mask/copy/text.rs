@@ -31,6 +31,10 @@ impl Rows {
         if options.null.iter().any(|byte| [delimiter, b'\r', b'\n'].contains(byte)) {
             return Err(CopyError::Options("the text for NULL"));
         }
+        // It would make the delimiter, or the end of the row, part of the value.
+        if options.null.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1 {
+            return Err(CopyError::Options("the text for NULL ends within an escape"));
+        }
         let header = options.header;
         let (value, masked) = (BytesMut::new(), BytesMut::new());
         Ok(Rows { options, searched: 0, header, ended: false, value, masked })

@@ -40,14 +40,25 @@ impl Columns {
         !self.any
     }
 
-    /// Appends a DataRow with its masks applied; how many values were masked.
+    /// Appends a DataRow with its masks applied, or nothing; how many values were masked.
     pub(super) fn mask(&self, frame: &[u8], masker: &Masker, out: &mut BytesMut) -> Result<u64, Malformed> {
+        let start = out.len();
+        let masked = self.put_row(frame, masker, out);
+        match masked {
+            Ok(_) => set_length(out, start),
+            // Whoever is told of it still reads whole messages.
+            Err(_) => out.truncate(start),
+        }
+        masked
+    }
+
+    /// Appends it without its length.
+    fn put_row(&self, frame: &[u8], masker: &Masker, out: &mut BytesMut) -> Result<u64, Malformed> {
         let mut fields = Fields::of(frame);
         let count = fields.u16()?;
         if usize::from(count) != self.columns.len() {
             return Err(Malformed("a row has another number of columns than was described"));
         }
-        let start = out.len();
         out.put_slice(&[b'D', 0, 0, 0, 0]);
         out.put_u16(count);
         let mut masked = 0u64;
@@ -72,7 +83,6 @@ impl Columns {
                 }
             }
         }
-        set_length(out, start);
         Ok(masked)
     }
 }
@@ -151,7 +161,12 @@ mod tests {
         let masked = columns.mask(&row(&values), &Masker::new([0; 32]), &mut out).unwrap();
         assert_eq!(masked, 2);
         assert_eq!(&out[..], &row(&[Some("id"), Some("*******6789"), Some("[redacted]")])[..]);
-        assert!(columns.mask(&row(&[None]), &Masker::new([0; 32]), &mut out).is_err());
+        let cut = row(&values)[..20].to_vec();
+        for malformed in [row(&[None]), cut] {
+            let before = out.clone();
+            assert!(columns.mask(&malformed, &Masker::new([0; 32]), &mut out).is_err());
+            assert_eq!(out, before, "no part of a row is told");
+        }
         let (columns, agree) = Columns::describe(&described(&[(9, 1)]), &plan(), 0).unwrap();
         assert!(!agree && !columns.pass(), "another number of columns is redacted");
     }
