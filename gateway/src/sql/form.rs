@@ -373,6 +373,10 @@ pub(super) struct Act {
     pub(super) touches: Option<Vec<Table>>,
     /// Relations whose rows are seen in the others afterwards.
     pub(super) joins: Vec<(Table, Table)>,
+    /// Columns by which the rows of others are in order afterwards: an index's.
+    pub(super) orders: Vec<String>,
+    /// Whether what it explains is run as well.
+    pub(super) ran: bool,
     /// What something is called afterwards.
     pub(super) renames: Option<String>,
     /// Whether all that it changes of the catalog is something new that runs nothing.

@@ -216,7 +216,10 @@ impl Walk<'_> {
                 self.filter(value.nodes.clone());
                 value
             }
-            Expr::Query { query, kind } => self.subquery(query, kind, scope),
+            Expr::Query { query, kind } => {
+                self.repeats = true;
+                self.subquery(query, kind, scope)
+            }
             Expr::Opaque => self.opaque(),
         }
     }
@@ -287,6 +290,12 @@ impl Walk<'_> {
     }
 
     fn column(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
+        let value = self.named_column(path, scope);
+        self.mentioned.extend(value.nodes.iter().copied());
+        value
+    }
+
+    fn named_column(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
         match scope.find(path) {
             Found::Columns(columns) => match columns.as_slice() {
                 [column] => self.of_column(column),

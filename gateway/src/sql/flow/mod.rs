@@ -152,6 +152,9 @@ struct Walk<'a> {
     reads: Vec<Node>,
     /// Values that are told in another way: to volatile functions, in plans.
     leaks: Vec<Node>,
+    /// The columns that expressions name, and whether there is a part that is run again for values of another.
+    mentioned: Vec<Node>,
+    repeats: bool,
     results: Vec<Shown>,
     /// The rows of statements that later commands get by name.
     named: Vec<scope::Rows>,
@@ -195,6 +198,8 @@ impl<'a> Walk<'a> {
             flows: Vec::new(),
             reads: Vec::new(),
             leaks: Vec::new(),
+            mentioned: Vec::new(),
+            repeats: false,
             results: Vec::new(),
             named: Vec::new(),
             ruled: Vec::new(),

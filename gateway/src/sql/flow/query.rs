@@ -270,6 +270,10 @@ impl Walk<'_> {
                         self.unknown();
                         rows.open = Some(self.graph.unknown(Vec::new()));
                     }
+                    if !path.is_empty() {
+                        let all = items.iter().flat_map(|item| item.columns.iter().map(|c| c.node).chain(item.open));
+                        self.mentioned.extend(all);
+                    }
                     items.into_iter().for_each(|item| self.append(&mut rows, item));
                 }
                 Expr::Field { field: None, .. } => {
@@ -324,11 +328,13 @@ impl Walk<'_> {
             Source::Table(table) => vec![self.read(table, scope)],
             Source::Derived { alias, columns, query, lateral } => {
                 let around = Scope { items: Vec::new(), ..scope.clone() };
+                self.repeats |= *lateral;
                 let rows = self.query(query, if *lateral { scope } else { &around });
                 let rows = self.renamed(rows, columns);
                 vec![item(alias.clone(), rows)]
             }
             Source::Function { alias, columns, calls, ordinality } => {
+                self.repeats = true;
                 let rows = self.function_rows(calls, alias.as_deref(), *ordinality, scope);
                 let rows = self.renamed(rows, columns);
                 let name = alias.clone().or_else(|| match calls.first() {

@@ -107,7 +107,7 @@ pub(super) enum Found {
 }
 
 /// PostgreSQL's own columns of every table. They hold no values of it.
-const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
+pub(super) const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
 
 /// One of the columns that nobody knows by name; where a relation beside has some that may not be read, one of those.
 fn opened(open: Node, mut withheld: Vec<Column>) -> Found {

@@ -85,6 +85,7 @@ impl Walk<'_> {
             self.changes |= Changes::NAMES;
         }
         self.computes(act, outer);
+        self.ordered(act);
         self.defines(act);
         let mut target = None;
         let mut executes = false;
@@ -115,12 +116,19 @@ impl Walk<'_> {
             };
         };
         let before = self.filters.len();
+        let mentioned = self.mentioned.len();
+        let repeated = std::mem::take(&mut self.repeats);
         let shown = self.statement(inner, outer);
         if act.becomes == Inner::Explained {
             // A plan tells how many rows the server expects: from what it keeps of the column's values.
             let used: Vec<_> = self.filters.iter().skip(before).map(|(node, _)| *node).collect();
             self.leaks.extend(used);
+            if act.ran && self.repeats {
+                // And how often a value came that had come before.
+                self.leaks.extend(self.mentioned.iter().skip(mentioned));
+            }
         }
+        self.repeats |= repeated;
         match (act.becomes, shown) {
             (Inner::Run, shown) => shown,
             (Inner::Named, Shown::Rows(rows)) => {
@@ -172,6 +180,18 @@ impl Walk<'_> {
         for expr in &act.computes {
             let value = self.expr(expr, &scope);
             self.leaks.extend(value.nodes);
+        }
+    }
+
+    /// The order of an index's rows tells of its keys, and the server may read it in the place of the table.
+    fn ordered(&mut self, act: &Act) {
+        for (_, on) in &act.effects {
+            let Target::Table(table) = on else { continue };
+            if act.orders.is_empty() || self.relation(table).is_none() {
+                continue;
+            }
+            let columns = self.item(table).rows.columns;
+            self.leaks.extend(columns.iter().filter(|c| act.orders.contains(&c.name)).map(|c| c.node));
         }
     }
 

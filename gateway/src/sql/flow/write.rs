@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::graph::Node;
-use super::scope::{Column, Item, Rows, Scope};
+use super::scope::{Column, Item, Rows, SYSTEM_COLUMNS, Scope};
 use super::stored::{Put, is_default};
 use super::{Equality, MAX_DEPTH, Shown, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, Predicate};
@@ -27,9 +27,13 @@ impl<'a> Walk<'a> {
         let target = self.item(&write.target);
         let alone = write.sources.is_empty();
         let known = self.relation(&write.target);
+        // What is no column of it may be a parameter of the function that this stands in.
+        let has = |column: &str| {
+            known.map(|known| SYSTEM_COLUMNS.contains(&column) || known.columns.iter().any(|c| *c.name == *column))
+        };
         let is_target = |path: &[String]| match path {
-            [column] => alone || known.is_some_and(|r| r.columns.iter().any(|c| *c.name == *column)),
-            [table, _] => *table == write.target.called(),
+            [column] => has(column).unwrap_or(alone),
+            [table, column] => *table == write.target.called() && has(column).unwrap_or(true),
             _ => false,
         };
         let how = predicate(write, &is_target);

@@ -131,7 +131,11 @@ impl Lowering {
             NodeEnum::PrepareStmt(stmt) => self.prepare(stmt),
             NodeEnum::ExplainStmt(explain) => {
                 let inner = explain.query.as_deref().map_or(Statement::Opaque, |query| self.statement(query));
-                Statement::Act(Act { inner: Some(Box::new(inner)), becomes: Inner::Explained, ..Act::default() })
+                let ran = explain.options.iter().any(|option| match &option.node {
+                    Some(NodeEnum::DefElem(option)) => option.defname.eq_ignore_ascii_case("analyze"),
+                    _ => true,
+                });
+                Statement::Act(Act { inner: Some(Box::new(inner)), becomes: Inner::Explained, ran, ..Act::default() })
             }
             NodeEnum::TruncateStmt(truncate) => {
                 let tables = truncate.relations.iter().map(|node| match &node.node {
@@ -155,9 +159,18 @@ impl Lowering {
                     _ => true,
                 };
                 computes.extend(index.index_params.iter().filter(expressions).map(|node| self.expr(node)));
+                let keys = || {
+                    index.index_params.iter().filter_map(|node| match &node.node {
+                        Some(NodeEnum::IndexElem(element)) if element.expr.is_none() => Some(element.name.clone()),
+                        _ => None,
+                    })
+                };
+                // Alone it orders nothing but its own values.
+                let alone = index.index_params.len() < 2 && index.index_including_params.is_empty();
+                let orders = if alone { Vec::new() } else { keys().collect() };
                 let changes = Changes::CATALOG;
                 let on = on_table(index.relation.as_ref());
-                Statement::Act(Act { changes, computes, ..act(Action::SqlCreate, on) })
+                Statement::Act(Act { changes, computes, orders, ..act(Action::SqlCreate, on) })
             }
             NodeEnum::CreateSeqStmt(create) => ddl(Action::SqlCreate, on_table(create.sequence.as_ref())),
             NodeEnum::CreateTrigStmt(create) => ddl(Action::SqlCreate, on_table(create.relation.as_ref())),

@@ -1,0 +1,123 @@
+-- What the planner and the executor tell of values that a statement only shows: plans that ran, estimates, the order of rows that nobody asked to be ordered.
+--- explain analyse of a subquery for each row, remembered: either; differs times
+set enable_hashjoin = off;
+explain (analyze, costs off, timing off, summary off) select u.id, x.n from users u cross join lateral (select u.salary + o.id as n from orders o offset 0) x;
+--- plan that ran, with what was remembered of each value: either
+set enable_memoize = on;
+set enable_material = off;
+explain (analyze, costs off, timing off, summary off) select x.n from users u, lateral (select count(*) as n, u.salary as s from orders where id < 3) x;
+--- plan that ran, of a function for each value: either
+explain (analyze, costs off, timing off, summary off) select g from users u, lateral (select u.salary as g union all select 1) x;
+--- plan that ran, of a coalesce: either
+explain (analyze, costs off, timing off, summary off) select coalesce(ssn, (select max(name) from orders, users)) from users;
+--- plan that ran, of a case: refused
+explain (analyze, costs off, timing off, summary off) select case when ssn < '5' then (select max(line) from logs) end from users;
+--- plan that ran, of a case by its value: either; differs equality
+explain (analyze, costs off, timing off, summary off) select case when ssn = '539-48-0120' then (select max(line) from logs) end from users;
+--- plan that ran, of elements: refused
+explain (analyze, costs off, timing off, summary off) select unnest(phones) from users;
+--- plan that ran, with buffers: either; differs times
+explain (analyze, buffers, costs off, timing off, summary off) select upper(ssn) from users;
+--- plan that ran, with its sort's memory: refused
+explain (analyze, costs off, timing off, summary off) select id from users order by salary limit 1;
+--- plan that ran, of a limit: refused
+explain (analyze, costs off, timing off, summary off) select id from users limit (select case when salary > 300000000 then 1 else 2 end from users where id = 1);
+--- plan that ran, of a recursive query: refused
+explain (analyze, costs off, timing off, summary off) with recursive r (n) as (select 1 union all select n + 1 from r, users u where u.id = 1 and n < ascii(u.ssn) - 48) select count(*) from r;
+--- plan of a statement with the most common values: either
+explain select salary from users;
+--- plan of a key's range: refused
+explain select 1 from users where ssn between '5' and '6';
+--- plan of a join that is remembered: either
+set enable_hashjoin = off;
+set enable_mergejoin = off;
+explain select u.id, x.n from users u cross join lateral (select u.salary + o.id as n from orders o offset 0) x;
+--- plan in a transaction with other settings: refused
+begin;
+set local enable_seqscan = off;
+explain select ssn from users where ssn > '5';
+rollback;
+--- rows in the order of a key: either
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+select upper(ssn) from users;
+--- rows in the order of a key, joined: either
+set enable_seqscan = off;
+set enable_hashjoin = off;
+set enable_nestloop = off;
+select c.id from claims c join users u using (ssn);
+--- rows in the order of an index that includes: either
+create index w on users (salary) include (id);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+select id from users;
+--- rows in the order of an index, one by one: either
+create index w on users (salary, id);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+begin;
+declare c cursor for select id from users;
+fetch 1 from c;
+commit;
+--- rows in the order of an index, counted: either
+create index w on users (salary, id);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+select id, row_number() over () from users;
+--- rows in the order of an index, limited: either
+create index w on users (salary, id);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+select id from users limit 1;
+--- rows in the order of an index, collected: either
+create index w on users (salary, id);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+select array_agg(id) from users;
+--- rows in the order of an index, kept: either
+create index w on users (salary, id);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+create table w2 as select id from users;
+select ctid, id from w2;
+drop table w2;
+--- rows in the order of an index, copied: either
+create index w on users (salary, id);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+copy (select id from users) to stdout;
+--- rows in the order of an index, updated: either
+create index w on users (salary, id);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+update users set name = name where id in (1, 2, 3) returning id;
+--- rows in the order of an index, by place: either
+create index w on users (salary);
+set enable_seqscan = off;
+set enable_bitmapscan = off;
+select 1 from users;
+--- rows of a merge join by a constant's order: either
+set enable_hashjoin = off;
+set enable_nestloop = off;
+select u.id, o.id from users u join orders o on o.user_id = u.id;
+--- parallel plan's order: either
+set parallel_setup_cost = 0;
+set parallel_tuple_cost = 0;
+set min_parallel_table_scan_size = 0;
+set force_parallel_mode = on;
+select upper(ssn) from users;
+--- sort's trace: either; differs times
+set client_min_messages = log;
+set trace_sort = on;
+select upper(ssn) from users order by id;
+--- notices of a plan for a value: either
+set client_min_messages = debug1;
+select upper(ssn) from users where id = 1;
+--- generic plan by a parameter: either
+set plan_cache_mode = force_generic_plan;
+prepare w as select upper(ssn) from users where id = $1;
+execute w (1);
+--- custom plan by a parameter: either
+set plan_cache_mode = force_custom_plan;
+prepare w (text) as select id from users where ssn = $1;
+explain execute w ('539-48-0120');
