@@ -126,7 +126,7 @@ begin;
 select ssn from users where id = 1;
 select 1 / 0;
 commit;
---- copy's context: either
+--- copy's context: either; differs equality
 copy users (id, name, ssn) from stdin;
 \copy 60\tGus\t539-48-0120
 --- notices of a function: either

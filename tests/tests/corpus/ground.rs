@@ -347,7 +347,12 @@ impl Ground {
         }
         let changed = self.changed(at)?;
         let data = self.reload(self.databases[at].set, &changed);
-        self.databases[at].admin.query(&data)?;
+        let admin = &mut self.databases[at].admin;
+        admin.query(&data)?;
+        if !changed.is_empty() {
+            // A truncation forgets the statistics: plans would tell in which data set an entry changed rows.
+            admin.query(&format!("analyze {}", changed.join(", ")))?;
+        }
         Ok(true)
     }
 
