@@ -209,7 +209,7 @@ close c;
 commit;
 --- prepared, seen: same
 prepare p as select 1;
-select name, statement, from_sql from pg_prepared_statements;
+select name, from_sql from pg_prepared_statements where from_sql;
 --- show: same
 show search_path;
 --- show of several: same
