@@ -1,7 +1,6 @@
 //! A name server of a test's own, on loopback, whose answers the test changes.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::Path;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
-use crate::own::{claim, require_root};
+use crate::own::{Held, claim, require_root};
 
 /// How many there can be on this machine at the same time.
 const SERVERS: u16 = 200;
@@ -37,7 +36,7 @@ pub struct Dns {
     records: Arc<Records>,
     conf: NamedTempFile,
     thread: Option<JoinHandle<()>>,
-    _claim: File,
+    _claim: Held,
 }
 
 impl Dns {

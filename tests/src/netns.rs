@@ -1,6 +1,5 @@
 //! Network namespaces: the "other host" on which a test's server runs, or the one a workload lives in.
 
-use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use anyhow::{Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::own::{claim, require_root, unique};
+use crate::own::{Held, claim, require_root, unique};
 use crate::process::{eventually, run};
 
 /// How many links this machine can have at the same time: a /30 each in 10.213.0.0/16.
@@ -19,7 +18,7 @@ const SUBNETS: u16 = 4096;
 #[derive(Debug)]
 struct Subnet {
     index: u16,
-    _claim: File,
+    _claim: Held,
 }
 
 impl Subnet {

@@ -72,20 +72,32 @@ fn locks() -> Result<PathBuf> {
     Ok(PathBuf::from(LOCKS))
 }
 
-/// Waits for the machine-wide lock `name`; the kernel frees it when the file is closed, however the process ends.
-pub(crate) fn lock(name: &str) -> Result<File> {
+/// A machine-wide lock. The kernel frees it however the process ends.
+#[derive(Debug)]
+pub(crate) struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing alone frees it only when the children have closed it too that other threads are just starting: they
+        // have everything that is open here until they run their own program.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Waits for the machine-wide lock `name`.
+pub(crate) fn lock(name: &str) -> Result<Held> {
     let file = File::create(locks()?.join(name))?;
     file.lock()?;
-    Ok(file)
+    Ok(Held(file))
 }
 
 /// The first of `0..count` that no process on this machine holds, and what holds it.
-pub(crate) fn claim(kind: &str, count: u16) -> Result<(u16, File)> {
+pub(crate) fn claim(kind: &str, count: u16) -> Result<(u16, Held)> {
     let locks = locks()?;
     for index in 0..count {
         let file = File::create(locks.join(format!("{kind}-{index}")))?;
         if file.try_lock().is_ok() {
-            return Ok((index, file));
+            return Ok((index, Held(file)));
         }
     }
     bail!("all {count} of {kind} are in use on this machine")
