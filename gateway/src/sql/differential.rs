@@ -106,13 +106,14 @@ pub fn split(script: &str) -> Vec<String> {
 }
 
 /// Leaves out what the other front-end has no word for: what names stand for afterwards, how a stream is written, what
-/// definitions plug in and compute, the types that they are of, and what indexes and plans tell.
+/// definitions plug in and compute, the types that they are of, and what keys, indexes and plans tell.
 fn plain(statement: &mut Statement) {
     match statement {
         Statement::Act(act) => {
             act.inner.as_deref_mut().into_iter().for_each(plain);
             act.plugs.clear();
             act.types.clear();
+            act.refers.clear();
             act.orders.clear();
             act.ran = false;
             (act.touches, act.renames, act.adds) = (None, None, false);

@@ -373,6 +373,8 @@ pub(super) struct Act {
     pub(super) touches: Option<Vec<Table>>,
     /// Relations whose rows are seen in the others afterwards.
     pub(super) joins: Vec<(Table, Table)>,
+    /// Columns that rows which are there are compared with: a foreign key's; none: the primary key.
+    pub(super) refers: Vec<(Table, Vec<String>)>,
     /// Columns by which the rows of others are in order afterwards: an index's.
     pub(super) orders: Vec<String>,
     /// Whether what it explains is run as well.

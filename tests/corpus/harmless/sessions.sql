@@ -306,6 +306,12 @@ create table w (id int);
 alter table w add column x text default 'd';
 insert into w values (1);
 select * from w;
+--- foreign keys added: same
+create table w (id int);
+insert into w values (1), (2);
+alter table w add foreign key (id) references users;
+alter table w add foreign key (id) references users (id) not valid;
+select * from w order by id;
 --- view made: same
 create view w as select id, total from orders where total > 50;
 select * from w order by id;

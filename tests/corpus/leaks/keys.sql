@@ -57,6 +57,23 @@ insert into w select left(ssn, 1) from users;
 --- foreign key made with the table: either
 create table w (s text references users (ssn));
 insert into w select '539-48-' || lpad(i::text, 4, '0') from generate_series(120, 120) i;
+--- foreign key added: refused
+create table w (s text);
+insert into w values ('539-48-0120');
+alter table w add foreign key (s) references users (ssn);
+--- foreign key added with its column: refused
+create table w (id int);
+insert into w values (1);
+alter table w add column s text default '539-48-0120' references users (ssn);
+--- foreign key added, and validated later: refused
+create table w (s text);
+insert into w values ('539-48-0120');
+alter table w add constraint held foreign key (s) references users (ssn) not valid;
+alter table w validate constraint held;
+--- foreign key of it added: refused
+create table w (s text primary key);
+insert into w values ('539-48-0120');
+alter table users add foreign key (ssn) references w (s);
 --- unique nulls not distinct: either
 create unique index w on users (ssn) nulls not distinct;
 --- unique index of a harmless column where it is: either

@@ -86,6 +86,7 @@ impl Walk<'_> {
         }
         self.computes(act, outer);
         self.ordered(act);
+        self.referred(act);
         self.defines(act);
         let mut target = None;
         let mut executes = false;
@@ -192,6 +193,31 @@ impl Walk<'_> {
             }
             let columns = self.item(table).rows.columns;
             self.leaks.extend(columns.iter().filter(|c| act.orders.contains(&c.name)).map(|c| c.node));
+        }
+    }
+
+    /// A foreign key that comes tells whether the rows that are there have their values in another table.
+    fn referred(&mut self, act: &Act) {
+        for (table, columns) in &act.refers {
+            let item = self.item(table);
+            let keys: Vec<Expr> = match self.relation(table) {
+                // Which of its keys is the primary one is not known here; that one has no NULL.
+                Some(relation) if columns.is_empty() => {
+                    let places = |key: &&Vec<i16>| {
+                        key.iter().all(|place| relation.columns.iter().any(|c| c.number == *place && c.not_null))
+                    };
+                    let keys: Vec<i16> = relation.unique.iter().filter(places).flatten().copied().collect();
+                    let columns = relation.columns.iter().filter(|c| keys.contains(&c.number));
+                    columns.map(|c| Expr::Column(vec![c.name.to_string()])).collect()
+                }
+                None if columns.is_empty() => vec![Expr::Star(Vec::new())],
+                _ => columns.iter().map(|name| Expr::Column(vec![name.clone()])).collect(),
+            };
+            let scope = Scope { items: vec![item], ..Scope::default() };
+            for key in &keys {
+                let value = self.expr(key, &scope);
+                self.filter(value.nodes);
+            }
         }
     }
 

@@ -213,8 +213,18 @@ impl Lowering {
     pub(super) fn altered(&mut self, on: Option<&RangeVar>, command: &AlterTableCmd, act: &mut Act) {
         let own = || on.map(table).unwrap_or_default();
         let def = command.def.as_deref().and_then(|def| def.node.as_ref());
-        if let Some(NodeEnum::ColumnDef(column)) = def {
-            act.types.extend(column.type_name.as_ref().map(type_name));
+        let mut constraints = Vec::new();
+        match def {
+            Some(NodeEnum::ColumnDef(column)) => {
+                act.types.extend(column.type_name.as_ref().map(type_name));
+                constraints.extend(column.constraints.iter().filter_map(|node| node.node.as_ref()));
+            }
+            other => constraints.extend(other),
+        }
+        for constraint in constraints {
+            if let NodeEnum::Constraint(key) = constraint {
+                act.refers.extend(key.pktable.as_ref().map(|there| (table(there), strings(&key.pk_attrs))));
+            }
         }
         match command.subtype() {
             // What cannot be one of the new type, or is NULL, fails.
