@@ -245,6 +245,38 @@ fn what_somebody_has_just_made_is_bound_before_it_is_renamed() -> Result<()> {
 }
 
 #[test]
+fn what_a_transaction_cannot_see_is_bound_before_it_renames_it() -> Result<()> {
+    let sensitive = SENSITIVE.replace("public.users.ssn", "public.*.ssn");
+    let policy = KNOWN.replace("action in [", "action in [Action::\"sql.unknown\", ");
+    let fixture = Fixture::new("unseen", &policy, &sensitive)?;
+    for (at, extended) in [(0, false), (1, true)] {
+        let mut raw = Raw::connect(&fixture)?;
+        // Its snapshot, and a change of its own: from now on it is asked itself what there is.
+        for statement in
+            ["begin isolation level repeatable read", "select 1", &format!("create table own{at} (id int)")]
+        {
+            raw.send(&[query(statement)])?;
+            raw.ready(1)?;
+        }
+        fixture.admin(&format!(
+            "create table made{at} (ssn text); insert into made{at} values ('123-45-6789');
+             alter table made{at} owner to {}",
+            fixture.server.role()
+        ))?;
+        let rename = format!("alter table made{at} rename column ssn to harmless");
+        let frames = [fixture::parse("", &rename), fixture::run_statement(""), fixture::sync()];
+        let renamed = [query(&rename)];
+        raw.send(if extended { &frames } else { &renamed })?;
+        raw.ready(1)?;
+        raw.send(&[query("commit")])?;
+        raw.ready(1)?;
+        let shown = fixture.psql(&[&format!("select harmless from made{at}")])?;
+        assert!(shown.contains(MASKED) && !shown.contains("123-45"), "{at}: {shown}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_rename_while_no_daemon_runs_keeps_the_tags() -> Result<()> {
     let mut fixture = Fixture::new("restarted", KNOWN, SENSITIVE)?;
     let options = || Options { more: SENSITIVE.to_owned(), policy: KNOWN.to_owned(), ..Options::default() };

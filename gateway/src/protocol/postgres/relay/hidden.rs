@@ -149,11 +149,13 @@ impl Relay {
         if self.kind == BackendKind::WalSender {
             return;
         }
-        let asked = !self.catalog_touched && self.slot.is_polled();
-        let known = if asked { self.slot.polled_since(Instant::now()).await } else { None };
-        match known {
-            Some(known) => self.know(known),
-            None => {
+        let seen = if self.slot.is_polled() { self.slot.polled_since(Instant::now()).await } else { None };
+        match seen {
+            Some(known) if !self.catalog_touched => self.know(known),
+            // What the others made is bound. The session's own transaction has changed something: it is asked what there
+            // is now, unless a message asks that belongs to one that has been read by that already.
+            Some(known) if known.catalog.complete => self.catalog_outdated |= self.idle(),
+            _ => {
                 self.catalog_outdated = true;
                 self.catalog_lost |= self.resource.credentials.is_some() && !self.catalog_touched;
             }
