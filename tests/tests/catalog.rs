@@ -429,6 +429,50 @@ fn a_look_that_waits_for_one_table_keeps_no_other_from_anybody() -> Result<()> {
 }
 
 #[test]
+fn nobody_is_told_of_a_deadlock_with_a_look() -> Result<()> {
+    let fixture = Fixture::new("deadlock", KNOWN, SENSITIVE)?;
+    fixture.admin("create table first (a int); create table second (a int)")?;
+    let _session = Raw::connect(&fixture)?;
+    let is_one = |what: &str| {
+        let pids = fixture.admin(&format!("select pid from pg_stat_activity where {what}"));
+        pids.is_ok_and(|pids| !pids.trim().is_empty())
+    };
+    let within = Duration::from_secs(20);
+    std::thread::scope(|scope| -> Result<()> {
+        let maker = scope.spawn(|| {
+            fixture.admin(
+                "begin; create view of_first as select a from first; create view of_second as select a from second;
+                 select pg_sleep(3) as made; commit",
+            )
+        });
+        let made = eventually(within, || is_one("wait_event = 'PgSleep' and query like '%as made%'"));
+        // Whoever prints both views stands before the first table, with the first view locked ...
+        let holder = scope.spawn(|| {
+            fixture.admin("begin; lock table first in access exclusive mode; select pg_sleep(600); commit").is_err()
+        });
+        let looks = eventually(within, || is_one("application_name = 'sluice catalog' and wait_event_type = 'Lock'"));
+        // ... which this one waits for, with the second table locked that the other comes to.
+        let waiter = scope.spawn(|| {
+            fixture.admin(
+                "begin; lock table second in access exclusive mode; lock table of_first in access exclusive mode;
+                 select pg_sleep(1); commit",
+            )
+        });
+        std::thread::sleep(STALE / 2);
+        let ended = fixture.admin(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where wait_event = 'PgSleep' and query like 'begin; lock table first%'",
+        );
+        let waited = waiter.join();
+        assert!(maker.join().is_ok_and(|made| made.is_ok()) && holder.join().is_ok_and(|ended| ended));
+        ended?;
+        assert!(made && looks, "nobody looked at a table that is held");
+        assert!(matches!(waited, Ok(Ok(_))), "{waited:?}");
+        Ok(())
+    })
+}
+
+#[test]
 fn the_gateways_own_connection_is_seen_as_one_and_sessions_do_without_it() -> Result<()> {
     let fixture = Fixture::new("own", KNOWN, SENSITIVE)?;
     known(&fixture)?;

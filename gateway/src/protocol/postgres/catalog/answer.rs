@@ -77,6 +77,9 @@ impl Answered {
     }
 }
 
+/// SQLSTATE lock_not_available: `lock_timeout` is over.
+pub(in crate::protocol::postgres) const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 /// What a message of the server's is.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::protocol::postgres) enum Taken {

@@ -26,7 +26,7 @@ use crate::access::Name;
 use crate::config::Resource;
 use crate::protocol::Services;
 use crate::sql::Catalog;
-pub(super) use answer::{Answered, Answering, AskError, Taken, ask};
+pub(super) use answer::{Answered, Answering, AskError, LOCK_NOT_AVAILABLE, Taken, ask};
 pub(super) use questions::TEMPORARY;
 pub(super) use read::{Asks, SessionLook};
 pub(super) use slot::{Known, MAX_AGE, Renaming};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answer::{Answered, Answering, AskError, Taken, ask};
+use super::answer::{Answered, Answering, AskError, LOCK_NOT_AVAILABLE, Taken, ask};
 use super::questions::{self, SNAPSHOT, changes};
 use super::read::{Asks, Look, cluster, identity};
 use super::slot::{Known, Slot, Turn};
@@ -40,6 +40,9 @@ const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// How often a look is repeated that something changed during.
 const LOOKS: usize = 3;
+
+/// How often a look is repeated that somebody's lock was in the way of.
+const WAITS: usize = 10;
 
 /// After how long a catalog that is not whole is read again though nothing changed.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -235,8 +238,9 @@ impl Own {
         let settings = [
             ("search_path", "pg_catalog"),
             ("statement_timeout", "30s"),
-            // Printing an expression waits for whoever has its table for himself.
-            ("lock_timeout", "1s"),
+            // Printing an expression waits for whoever has its table for himself, and holds what it has locked already: less
+            // long than it takes until somebody is told of a deadlock.
+            ("lock_timeout", "100ms"),
             ("idle_in_transaction_session_timeout", "60s"),
             ("default_transaction_read_only", "on"),
             ("jit", "off"),
@@ -258,11 +262,20 @@ impl Own {
         let mut same = self.is_as_it_was(&snapshot).await?;
         // What was in the way may be gone: a file that was mended, a disk that has room again.
         same &= self.watch.as_ref().is_some_and(|w| w.known.catalog.complete || w.made.elapsed() < AGAIN);
-        let mut looks = 0;
+        let (mut looks, mut waits) = (0, 0);
         while !same && looks < LOOKS {
-            looks = looks.saturating_add(1);
             (at, epoch) = (Instant::now(), slot.epoch());
-            match self.read(slot).await {
+            let read = self.read(slot).await;
+            if let Err(OwnError::Ask(AskError::Server(code))) = &read
+                && *code == *LOCK_NOT_AVAILABLE
+                && waits < WAITS
+            {
+                waits = waits.saturating_add(1);
+                self.ask(&["rollback".to_owned()]).await?;
+                continue;
+            }
+            looks = looks.saturating_add(1);
+            match read {
                 Ok(watch) => self.watch = Some(watch),
                 // Something was dropped while its text was printed.
                 Err(OwnError::Ask(AskError::Server(_))) if looks < LOOKS => {

@@ -12,7 +12,7 @@ use super::queue::{Owed, Running};
 use super::{MAX_OUTPUT, Relay, RelayError};
 use crate::access::Name;
 use crate::protocol::postgres::catalog::{
-    Answered, Answering, AskError, Asks, Known, MAX_AGE, SessionLook, TEMPORARY, Taken, ask,
+    Answered, Answering, AskError, Asks, Known, LOCK_NOT_AVAILABLE, MAX_AGE, SessionLook, TEMPORARY, Taken, ask,
 };
 use crate::protocol::postgres::established::BackendKind;
 use crate::protocol::postgres::wire::FRAME_HEADER;
@@ -23,16 +23,22 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// How often questions are asked that are cancelled.
 const RETRIES: usize = 3;
 
+/// How often questions are asked that somebody's lock is in the way of: of a session that has locks itself, less often,
+/// as who waits for those cannot go on meanwhile.
+const WAITS: usize = 10;
+const WAITS_WITHIN: usize = 3;
+
 /// SQLSTATE query_canceled.
 const CANCELED: &str = "57014";
 
 /// What every look is done under, for its own transaction or savepoint alone. Nothing that the session set makes texts
-/// mean something else, come in another encoding, or not come.
+/// mean something else, come in another encoding, or not come. Printing a definition takes locks one by one: whoever waits
+/// for one of them meanwhile would be told of a deadlock after his `deadlock_timeout`, which is 1 s unless somebody set it.
 const UNDER: [&str; 6] = [
     "select pg_catalog.set_config('search_path', 'pg_catalog', true)",
     "select pg_catalog.set_config('client_encoding', 'UTF8', true)",
     "select pg_catalog.set_config('statement_timeout', '0', true)",
-    "select pg_catalog.set_config('lock_timeout', '1s', true)",
+    "select pg_catalog.set_config('lock_timeout', '100ms', true)",
     "select pg_catalog.set_config('client_min_messages', 'error', true)",
     "select pg_catalog.set_config('jit', 'off', true)",
 ];
@@ -222,8 +228,14 @@ impl Relay {
                     if within {
                         self.bring_back().await?;
                     }
-                    // A cancel may be one that the client sent late, for a command of its own.
-                    if code != CANCELED || tries >= RETRIES {
+                    let most = match &*code {
+                        // A cancel may be one that the client sent late, for a command of its own.
+                        CANCELED => RETRIES,
+                        LOCK_NOT_AVAILABLE if within => WAITS_WITHIN,
+                        LOCK_NOT_AVAILABLE => WAITS,
+                        _ => 0,
+                    };
+                    if tries >= most {
                         return Err(AskError::Server(code).into());
                     }
                 }
