@@ -102,6 +102,7 @@ impl Memory {
             bindings.merge(local);
         }
         bindings.grow(catalog, resource);
+        bindings.copy(catalog);
         if committed {
             bindings.prune(catalog);
             state.bindings = bindings.clone();

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{Name, Tags};
 use crate::config::Resource;
-use crate::sql::Catalog;
+use crate::sql::catalog::{Column, Relation, RelationKind};
+use crate::sql::{Catalog, inherit_tags};
 
 /// The largest file that is read, in bytes: a pattern that means every column of a hundred thousand.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -142,6 +143,29 @@ impl Bindings {
                 if grown {
                     waiting.push(child.oid);
                 }
+            }
+        }
+    }
+
+    /// Binds stored copies of what is bound, generated columns and materialised views, for good: what they hold stays when their
+    /// expression is dropped, or when a view or function is replaced that they were computed by.
+    pub(super) fn copy(&mut self, catalog: &mut Catalog) {
+        let stored =
+            |relation: &Relation, column: &Column| column.generated || relation.kind == RelationKind::MaterializedView;
+        let copies = |relation: &Relation| relation.columns.iter().any(|column| stored(relation, column));
+        if self.0.is_empty() || !catalog.complete || !catalog.relations.values().any(copies) {
+            return;
+        }
+        // The patterns stand for the tags until it is known which of them come to which column.
+        for relation in catalog.relations.values_mut() {
+            for column in &mut relation.columns {
+                column.tags = Tags::new(self.of(Place::column(relation.oid, column.number)));
+            }
+        }
+        inherit_tags(catalog);
+        for relation in catalog.relations.values() {
+            for column in relation.columns.iter().filter(|column| stored(relation, column)) {
+                self.bind(Place::column(relation.oid, column.number), column.tags.iter().cloned());
             }
         }
     }
@@ -334,7 +358,7 @@ mod tests {
 
     use super::*;
     use crate::config::{HostPort, ObjectPattern, Protocol, Sensitive, TlsMode, UpstreamTls};
-    use crate::sql::catalog::{Column, Function, Relation};
+    use crate::sql::catalog::Function;
 
     fn resource(patterns: &[&str]) -> Resource {
         let line = |text: &&str| Sensitive { pattern: ObjectPattern::parse(text).unwrap(), tags: vec!["pii".into()] };
@@ -383,6 +407,21 @@ mod tests {
         let mut found: Vec<String> = catalog.relations.values().flat_map(of).collect();
         found.sort();
         found
+    }
+
+    #[test]
+    fn a_stored_copy_stays_tagged_when_nothing_says_any_more_that_it_is_one() {
+        let resource = resource(&["public.users.ssn"]);
+        let made = |generated: bool| {
+            let (oid, mut users) = relation(1, "users", &["id", "ssn", "key"], &[]);
+            users.columns[2].generated = generated;
+            users.columns[2].default = generated.then(|| "('k'::text || ssn)".into());
+            Catalog { version: 150_000, ..catalog(vec![(oid, users)]) }
+        };
+        let mut bindings = Bindings::default();
+        bindings.grow(&made(true), &resource);
+        bindings.copy(&mut made(true));
+        assert_eq!(tagged(&bindings, &mut made(false), &resource), ["users.key", "users.ssn"]);
     }
 
     #[test]
