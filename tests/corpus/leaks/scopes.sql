@@ -114,3 +114,11 @@ create function w(color text) returns text language sql stable as 'select upper(
 select w(ssn) from users;
 --- named column of xml: refused
 select (select max(xmlelement::text) from (select xmlelement(name a, ssn) from users) s) from (select note as xmlelement from users) z;
+--- columns behind unknown ones, renamed: either
+select s from (select j.*, u.ssn from json_each('{"a": 1}') j, users u where u.id = 1) t (k, v, s);
+--- columns behind unknown ones, renamed by with: either
+with t (k, v, s) as (select j.*, u.ssn from json_each('{"a": 1}') j, users u where u.id = 1) select s from t;
+--- columns behind unknown ones, of functions: either
+select q from rows from (generate_series(1, 1), json_to_record('{"a": 1}') as (a int), f_pairs()) as t (x, y, p, q);
+--- columns behind unknown ones, of a join: either
+select s from (json_each('{"a": 1}') j cross join (select ssn from users where id = 1) u) t (k, v, s);

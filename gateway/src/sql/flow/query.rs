@@ -131,6 +131,15 @@ impl Walk<'_> {
             // The server counts columns that are not here.
             self.unknown();
         }
+        if let Some(open) = rows.open.filter(|_| !names.is_empty()) {
+            // Those whose number nobody knows may stand before any: what has a new name is one column or another.
+            let any = rows.columns.iter().map(|column| column.node).chain([open]).collect();
+            let any = self.graph.derived(any);
+            rows.open = Some(any);
+            for column in &mut rows.columns {
+                (column.node, column.of) = (any, None);
+            }
+        }
         for (column, name) in rows.columns.iter_mut().zip(names) {
             name.clone_into(&mut column.name);
         }
