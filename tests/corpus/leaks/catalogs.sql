@@ -167,3 +167,19 @@ select set_config('my.' || ssn, 'x', false) from users where id = 1;
 select set_config('application_name', ssn, false) from users where id = 1;
 --- array of keys: refused; invalid
 select (information_schema._pg_expandarray(phones)).x from users;
+--- log's place around an update: either
+create temporary table w (l pg_lsn);
+begin;
+update users set name = 'y' where id = 6;
+insert into w select pg_current_wal_insert_lsn();
+update users set card = '4539-7712-8841-0000' where id = 1;
+select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), l) from w;
+rollback;
+--- hot updates: either
+create index w on users (card);
+select n_tup_hot_upd from pg_stat_user_tables where relname = 'users' and n_tup_hot_upd < 0;
+begin;
+update users set card = '4539-7712-8841-0063' where id = 1;
+rollback;
+select pg_sleep(1.5);
+select n_tup_hot_upd from pg_stat_user_tables where relname = 'users';
