@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use gateway::access::Tags;
-use gateway::sql::catalog::{Column, Relation, RelationKind};
+use gateway::sql::catalog::{Column, Key, Relation, RelationKind};
 use gateway::sql::{Analyzer, Catalog, Settings};
 
 /// Statements as clients write them.
@@ -54,7 +54,7 @@ fn relation(oid: u32, name: &str, columns: &[(&str, u32)]) -> Relation {
         name: name.into(),
         kind: RelationKind::Table,
         columns: columns.collect(),
-        unique: vec![vec![1]],
+        keys: vec![Key { columns: vec![1], ..Key::default() }],
         ..Relation::default()
     }
 }

@@ -68,8 +68,9 @@ fn relations_are_read_with_everything_that_they_run() -> Result<()> {
     assert_eq!(column("name")?.default.as_deref(), Some("upper('x'::text)"));
     assert!(column("twice")?.generated && column("twice")?.default.as_deref() == Some("(n * 2)"));
     assert_eq!(items.checks, ["(n > 0)".into()]);
-    assert_eq!(items.unique.len(), 2);
-    assert!(items.unique.contains(&vec![column("name")?.number, column("n")?.number]));
+    assert_eq!(items.keys.len(), 2);
+    let of_two = vec![column("name")?.number, column("n")?.number];
+    assert!(items.keys.iter().any(|key| key.columns == of_two && !key.excludes));
     assert_eq!(items.indexed, ["lower(name)".into(), "(n > 3)".into()]);
     assert!(items.row_security && items.policies == ["(id > 0)".into(), "(n > 5)".into()]);
     let users = relation(&catalog, "public", "users")?;

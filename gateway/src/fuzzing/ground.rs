@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use crate::access::Tags;
 use crate::sql::Catalog;
 use crate::sql::catalog::{
-    Column, ForeignKey, Function, FunctionKind, Operator, Relation, RelationKind, Rule, Trigger, Type, TypeKind,
+    Column, ForeignKey, Function, FunctionKind, Key, Operator, Relation, RelationKind, Rule, Trigger, Type, TypeKind,
     Volatility,
 };
 
@@ -53,7 +53,10 @@ fn function(oid: u32, name: &str, language: &str, body: &str) -> Function {
 fn catalog() -> Catalog {
     let users = Relation {
         checks: vec!["(ssn ~ '^[0-9-]+$'::text)".into()],
-        unique: vec![vec![1], vec![3]],
+        keys: vec![
+            Key { columns: vec![1], ..Key::default() },
+            Key { columns: vec![3], texts: vec!["(name IS NOT NULL)".into()], excludes: false },
+        ],
         indexed: vec!["lower(ssn)".into()],
         policies: vec!["(name = CURRENT_USER)".into()],
         row_security: true,

@@ -82,8 +82,8 @@ pub struct Relation {
     pub policies: Vec<Arc<str>>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
-    /// The columns of each of its unique indexes, primary key included; 0 stands for an expression.
-    pub unique: Vec<Vec<i16>>,
+    /// Its unique indexes, primary key included, and those of its exclusion constraints.
+    pub keys: Vec<Key>,
     /// Expressions of its indexes, those of one index as one list, and the predicates of partial ones: every write
     /// computes them.
     pub indexed: Vec<Arc<str>>,
@@ -173,6 +173,17 @@ pub struct Trigger {
     pub enabled: bool,
     /// The whole of it, its WHEN included: `CREATE TRIGGER ...`.
     pub definition: Arc<str>,
+}
+
+/// An index that refuses a row for what others hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Key {
+    /// Its columns; 0 stands for an expression.
+    pub columns: Vec<i16>,
+    /// Its expressions as one list, and the condition under which a row is in it.
+    pub texts: Vec<Arc<str>>,
+    /// Whether it is an exclusion constraint's, which may compare by any operator.
+    pub excludes: bool,
 }
 
 /// A foreign key.

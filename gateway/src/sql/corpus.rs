@@ -421,6 +421,11 @@ fn results_say_whether_they_are_rows_a_stream_or_nothing() {
         ("select * from f()", "*?"),
         ("select * from json_each('{}')", "*"),
         ("select * from pg_class", "*"),
+        ("select s from (select j.*, u.ssn from json_each('{}') j, users u) t (k, v, s)", "ssn"),
+        (
+            "merge into orders o using users u on o.id = u.id when matched then delete returning *",
+            "=id|=name|=ssn|=id|=user_id|=total",
+        ),
         ("delete from users returning *", "=id|=name|=ssn"),
         ("insert into users values (1) on conflict (id) do update set name = 'x' returning ssn", "=ssn"),
         ("fetch c", "unknown"),

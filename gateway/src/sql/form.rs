@@ -270,6 +270,8 @@ pub(super) struct Write {
     pub(super) upsert: bool,
     /// Whether ON CONFLICT does anything.
     pub(super) conflict: bool,
+    /// Whether it is a MERGE, which returns the columns of its source before the target's.
+    pub(super) merges: bool,
 }
 
 /// A `COPY` between a table or a query and the client.

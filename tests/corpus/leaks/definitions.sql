@@ -289,3 +289,23 @@ create table w (id int, x d); insert into w (id) values (1) returning x;
 create table w (id int, x text default f_ssn(1));
 merge into w using (values (1)) v (id) on w.id = v.id when matched then update set x = 'a' when not matched then insert (id) values (v.id);
 select x from w;
+--- generated column's expression dropped: either
+alter table users alter column ssn_key drop expression;
+select ssn_key from users order by id;
+--- view replaced under a materialised one: either
+create or replace view v_under as select id, name as number from users;
+select number from m_over order by id;
+--- function replaced under a generated column: either
+create or replace function f_kept(text) returns text language sql immutable as $$ select 'x'::text $$;
+select copy from kept order by id;
+--- generated column by a function: masked
+select copy from kept order by id;
+--- materialised view over a view: masked
+select number from m_over order by id;
+--- rule with a condition, instead: either
+create rule w as on update to users where old.salary > 400000000 do instead nothing;
+update users set note = 'x' where id = 1;
+--- rule with a condition, also: either
+create rule w as on update to users where old.salary > 400000000 do also insert into logs (line) values ('seen');
+update users set note = 'x' where id = 1;
+select count(*) from logs;

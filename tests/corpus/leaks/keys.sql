@@ -88,3 +88,44 @@ begin;
 update claims set ssn = '539-48-' || lpad('121', 4, '0') where id = 1;
 prepare transaction 'w';
 rollback;
+--- key of two columns by its other one: either
+update grants set year = 2023 where id = 2;
+--- partial key by an update of a harmless column: either
+update badges set code = 'x' where id = 2;
+--- partial key by an insert: either
+insert into badges values (9, 'x', 900000001);
+--- partial key by a conflict: either
+insert into badges values (9, 'x', 900000001) on conflict do nothing;
+--- partial key by a copy: either
+copy badges from stdin;
+\copy 9\tx\t900000001
+--- key of a part by an insert: either
+insert into plates values (9, '53');
+--- key of a part by an update: either
+update plates set ssn = '53' where id = 1;
+insert into plates values (9, '87');
+--- exclusion by an insert: either
+insert into shifts values (9, '[500000000,500000001)');
+--- exclusion by a conflict: either
+insert into shifts values (9, '[500000000,500000001)') on conflict do nothing;
+--- deletion of what a hidden key refers to: either
+delete from offers where id = 1;
+--- key by a default: either
+alter table users alter column ssn set default '539-48-' || lpad(nextval('tickets_seq')::text, 4, '0');
+insert into users (id, name) select i, 'x' from generate_series(1000, 1050) i on conflict do nothing returning id;
+--- key by a default, copied in: either
+alter table users alter column ssn set default '539-48-' || lpad((nextval('tickets_seq') + 20)::text, 4, '0');
+copy users (id, name) from stdin;
+\copy 1000\tx
+--- conflict's excluded default: either
+create function w() returns text language sql stable as 'select card from users where id = 2';
+alter table users alter column card set default w();
+insert into users (id, name) values (1, 'x') on conflict (id) do update set note = excluded.card returning note;
+--- conflict's excluded default by its word: either
+create function w() returns text language sql stable as 'select card from users where id = 2';
+alter table users alter column card set default w();
+insert into users (id, name, card) values (1, 'x', default) on conflict (id) do update set note = excluded.card returning note;
+--- conflict's excluded generated column: either
+create table w (k text generated always as (card || 'x') stored, primary key (id)) inherits (users);
+insert into w (id, name) values (2, 'x');
+insert into w (id, name, card) select 2, 'x', card from users where id = 1 on conflict (id) do update set note = excluded.k returning note;

@@ -121,3 +121,12 @@ execute w (1);
 set plan_cache_mode = force_custom_plan;
 prepare w (text) as select id from users where ssn = $1;
 explain execute w ('539-48-0120');
+--- log's bytes in a plan that ran: either
+begin;
+update users set name = 'y' where id = 6;
+explain (analyze, wal, costs off, timing off, summary off) update users set card = '4539-7712-8841-0000' where id = 1;
+rollback;
+--- buffers of an update that moves nothing in an index: either
+create index w on users (card);
+update users set name = 'y' where id = 6;
+explain (analyze, buffers, costs off, timing off, summary off) update users set card = '4539-7712-8841-0063' where id = 1;

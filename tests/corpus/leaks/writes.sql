@@ -285,3 +285,9 @@ begin;
 update users set note = 'x' where id = 1;
 rollback;
 select n_dead_tup from pg_stat_user_tables where relname = 'users';
+--- policy over an update: either
+update guarded set line = 'x' where id = 1;
+--- policy over a deletion: either
+delete from guarded where id = 1;
+--- policy over an update's returning: either
+update guarded set line = 'x' where id = 1 returning id;

@@ -112,7 +112,7 @@ impl Ground {
             admin.query(&format!("create database base_{set} template base owner {role}"))?;
             let mut base = self.local(&format!("base_{set}"))?;
             base.query(&self.reload(set, &self.tables.clone()))?;
-            base.query("refresh materialized view m_users")?;
+            base.query("refresh materialized view m_users; refresh materialized view m_over")?;
             base.query("analyze")?;
             base.bye()?;
         }
@@ -148,10 +148,13 @@ impl Ground {
         let mut changed: Vec<String> =
             self.tables.iter().filter(|table| now.get(*table) != new.get(*table)).cloned().collect();
         // What refers to each other is truncated together.
-        let related = ["public.users", "public.products", "public.orders", "public.claims"];
-        if changed.iter().any(|table| related.contains(&table.as_str())) {
-            changed.retain(|table| !related.contains(&table.as_str()));
-            changed.extend(related.map(str::to_owned));
+        let related: [&[&str]; 2] =
+            [&["public.users", "public.products", "public.orders", "public.claims"], &["public.offers", "public.bids"]];
+        for related in related {
+            if changed.iter().any(|table| related.contains(&table.as_str())) {
+                changed.retain(|table| !related.contains(&table.as_str()));
+                changed.extend(related.iter().map(|table| (*table).to_owned()));
+            }
         }
         // A partitioned table and a parent bring theirs.
         for parent in ["public.events", "public.members"] {

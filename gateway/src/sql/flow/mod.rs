@@ -9,6 +9,7 @@ mod define;
 mod expr;
 mod function;
 mod graph;
+mod keys;
 mod names;
 mod print;
 mod query;
@@ -155,9 +156,13 @@ struct Walk<'a> {
     /// The columns that expressions name, and whether there is a part that is run again for values of another.
     mentioned: Vec<Node>,
     repeats: bool,
+    /// Sensitive columns that a new value is put into: the log keeps what is other than the old one.
+    replaced: Vec<Node>,
     results: Vec<Shown>,
     /// The rows of statements that later commands get by name.
     named: Vec<scope::Rows>,
+    /// Whether the write that is being read may put in more rows than a list may have values.
+    many: bool,
     /// What rules answer with in the place of the write that they replace.
     ruled: Vec<Node>,
     /// Whether a name was used that the catalog does not have.
@@ -200,8 +205,10 @@ impl<'a> Walk<'a> {
             leaks: Vec::new(),
             mentioned: Vec::new(),
             repeats: false,
+            replaced: Vec::new(),
             results: Vec::new(),
             named: Vec::new(),
+            many: false,
             ruled: Vec::new(),
             unresolved: false,
             missing: false,

@@ -6,6 +6,7 @@ use super::scope::{Column, Rows, Scope};
 use super::{Shown, Walk};
 use crate::access::{Action, Facts, Name, Object};
 use crate::sql::Changes;
+use crate::sql::catalog::Key;
 use crate::sql::form::{Act, Copy, Expr, Inner, Quoted, Source, Statement, Table, Target};
 
 impl Walk<'_> {
@@ -117,7 +118,7 @@ impl Walk<'_> {
             };
         };
         let before = self.filters.len();
-        let mentioned = self.mentioned.len();
+        let (mentioned, replaced) = (self.mentioned.len(), self.replaced.len());
         let repeated = std::mem::take(&mut self.repeats);
         let shown = self.statement(inner, outer);
         if act.becomes == Inner::Explained {
@@ -127,6 +128,10 @@ impl Walk<'_> {
             if act.ran && self.repeats {
                 // And how often a value came that had come before.
                 self.leaks.extend(self.mentioned.iter().skip(mentioned));
+            }
+            if act.ran {
+                // And how many bytes of the log, or entries of indexes, an update took: less where the value stood there.
+                self.leaks.extend(self.replaced.iter().skip(replaced));
             }
         }
         self.repeats |= repeated;
@@ -203,10 +208,12 @@ impl Walk<'_> {
             let keys: Vec<Expr> = match self.relation(table) {
                 // Which of its keys is the primary one is not known here; that one has no NULL.
                 Some(relation) if columns.is_empty() => {
-                    let places = |key: &&Vec<i16>| {
-                        key.iter().all(|place| relation.columns.iter().any(|c| c.number == *place && c.not_null))
+                    let places = |key: &&Key| {
+                        let not_null = |place: &i16| relation.columns.iter().any(|c| c.number == *place && c.not_null);
+                        key.columns.iter().all(not_null)
                     };
-                    let keys: Vec<i16> = relation.unique.iter().filter(places).flatten().copied().collect();
+                    let keys = relation.keys.iter().filter(places).flat_map(|key| &key.columns);
+                    let keys: Vec<i16> = keys.copied().collect();
                     let columns = relation.columns.iter().filter(|c| keys.contains(&c.number));
                     columns.map(|c| Expr::Column(vec![c.name.to_string()])).collect()
                 }

@@ -12,6 +12,7 @@ use crate::access::{ColumnName, Object};
 use crate::sql::catalog::{Event, Relation};
 use crate::sql::form::{Expr, Statement};
 use crate::sql::postgres::{self, Program};
+use crate::sql::predicate::is_value;
 
 /// Types whose length or precision a value may not have: `character`, `character varying`, `numeric`, `bit`, `bit varying`.
 const MEASURED: [u32; 5] = [1042, 1043, 1700, 1560, 1562];
@@ -63,6 +64,9 @@ impl<'a> Walk<'a> {
                     let node = self.node(&value);
                     self.flows.push((Object::Column(name), Some(own), node));
                     nodes.push(node);
+                    // What a few rows get is like a value that the statement names; what many do is a search.
+                    let constant = value.nodes.is_empty() && (!self.many || self.is_constant(&text));
+                    self.keyed_in(relation, &column.name, node, constant, event);
                 }
             }
             let node = match (event, nodes.is_empty()) {
@@ -93,6 +97,15 @@ impl<'a> Walk<'a> {
             let news = event == Event::Insert || self.lowered(&format!("select {text}")).as_deref().is_none_or(changed);
             self.checked(&text, if news { &columns } else { &anything });
         }
+    }
+
+    /// Whether an expression of the database's own is a value that stands in it.
+    fn is_constant(&mut self, text: &str) -> bool {
+        let program = self.lowered(&format!("select {text}"));
+        program.as_deref().is_some_and(|program| match program.statements.as_slice() {
+            [Statement::Query(query)] => query.outputs.iter().all(|output| is_value(&output.value)),
+            _ => false,
+        })
     }
 
     /// Runs a condition that the server checks of values: it fails for some.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::graph::Node;
 use super::scope::{Column, Item, Rows, SYSTEM_COLUMNS, Scope};
 use super::stored::{Put, is_default};
-use super::{Equality, MAX_DEPTH, Shown, Walk};
+use super::{MAX_DEPTH, Shown, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, Predicate};
 use crate::sql::catalog::{Event, Relation, RelationKind};
 use crate::sql::form::{Expr, Query, Table, Write};
 use crate::sql::postgres;
-use crate::sql::predicate::{is_value, predicate};
+use crate::sql::predicate::{MAX_LIST, is_value, predicate};
 
 impl<'a> Walk<'a> {
     pub(super) fn write(&mut self, write: &Write, outer: &Scope<'_>) -> Shown {
@@ -45,16 +45,22 @@ impl<'a> Walk<'a> {
         // The target's own columns come first: those of `excluded` only by its name.
         scope.items.insert(0, target.clone());
         let mut assigns = Vec::new();
+        self.many = match &write.inserted {
+            Some(query) => query.values.is_empty() || query.values.len() > MAX_LIST,
+            None => !write.sources.is_empty() || !(write.assigned.is_empty() || how == Predicate::Equality),
+        };
         for assignment in &write.assigned {
             let value = self.expr(&assignment.value, &scope);
             let node = self.node(&value);
             let constant = is_value(&assignment.value) && value.nodes.is_empty();
             let column = assignment.column.as_deref();
-            self.assigned(&write.target, &target, column, node, constant);
+            self.assigned(&write.target, &target, column, node, constant, Event::Update);
             if column.is_none() && write.inserted.is_none() && write.actions.contains(&Action::SqlInsert) {
                 // MERGE inserts by the columns' places: it may be any of them.
                 let any = target.rows.columns.clone();
-                known.into_iter().for_each(|known| any.iter().for_each(|c| self.keyed(known, c, node, constant)));
+                known
+                    .into_iter()
+                    .for_each(|known| any.iter().for_each(|c| self.keyed(known, c, node, constant, Event::Update)));
             }
             let column = assignment.column.clone();
             assigns.push(Put { column, node, of: value.of, default: is_default(&assignment.value) });
@@ -83,11 +89,19 @@ impl<'a> Walk<'a> {
             self.effect(Action::SqlUpdate, Object::Table(Arc::clone(&name)), tags, facts);
             self.runs(Action::SqlUpdate, &write.target, facts, &assigns);
         }
+        if let Some(relation) = known.filter(|_| write.upsert || write.actions.iter().any(|a| *a != Action::SqlInsert))
+        {
+            // Which rows there are to change, its policies decide.
+            self.policies(relation, &target.rows.columns);
+        }
         if let Some(predicate) = &write.predicate {
             self.predicate(predicate, &scope);
         }
         for part in &write.uses {
             self.predicate(part, &scope);
+        }
+        if write.merges {
+            scope.items.rotate_left(1);
         }
         let ruled = std::mem::take(&mut self.ruled);
         if !ruled.is_empty() {
@@ -111,6 +125,7 @@ impl<'a> Walk<'a> {
             self.changes |= crate::sql::Changes::ALL;
             self.unknown();
         }
+        self.many = true;
         let target = self.item(table);
         let all: Vec<String> = target.rows.columns.iter().map(|column| column.name.clone()).collect();
         let mut put = Vec::new();
@@ -118,7 +133,7 @@ impl<'a> Walk<'a> {
         let default = self.catalog.version == 0 || self.catalog.version >= 160_000;
         for column in if columns.is_empty() { &all } else { columns } {
             let nothing = self.graph.derived(Vec::new());
-            self.assigned(table, &target, Some(column), nothing, true);
+            self.assigned(table, &target, Some(column), nothing, true, Event::Insert);
             put.push(Put { column: Some(column.clone()), node: nothing, of: None, default });
         }
         self.runs(Action::SqlInsert, table, Facts::default(), &put);
@@ -139,12 +154,12 @@ impl<'a> Walk<'a> {
         for (at, column) in rows.columns.iter().enumerate() {
             let name = named(at).filter(|_| rows.open.is_none());
             let constant = constants.get(at).copied().unwrap_or(false);
-            self.assigned(&write.target, target, name.as_deref(), column.node, constant);
+            self.assigned(&write.target, target, name.as_deref(), column.node, constant, Event::Insert);
             let default = lines.iter().any(|line| line.get(at).is_some_and(is_default));
             puts.push(Put { column: name, node: column.node, of: column.of, default });
         }
         if let Some(open) = rows.open {
-            self.assigned(&write.target, target, None, open, false);
+            self.assigned(&write.target, target, None, open, false, Event::Insert);
             puts.push(Put { column: None, node: open, of: None, default: true });
         }
         puts
@@ -152,25 +167,61 @@ impl<'a> Walk<'a> {
 
     /// The row that was not inserted.
     fn excluded(&mut self, write: &Write, rows: Option<&Rows>, target: &Item) -> Item {
-        let mut columns = Vec::new();
+        let lines = write.inserted.as_deref().map(|query| query.values.as_slice()).unwrap_or_default();
+        let (mut columns, mut left_out) = (Vec::new(), Vec::new());
         for (at, column) in target.rows.columns.iter().enumerate() {
             let place = match write.columns.is_empty() {
                 true => Some(at),
                 false => write.columns.iter().position(|name| *name == column.name),
             };
             let given = rows.and_then(|rows| rows.columns.get(place?)).map(|given| given.node);
-            let node = match given {
-                Some(node) => self.graph.same(node),
-                None => self.graph.derived(Vec::new()),
+            let word = place.is_some_and(|at| lines.iter().any(|line| line.get(at).is_some_and(is_default)));
+            left_out.push(given.is_none() || word);
+            let node = match (given, rows.and_then(|rows| rows.open)) {
+                (Some(node), None) => self.graph.same(node),
+                // It may be any of those whose number nobody knows.
+                (given, open) => self.graph.derived(given.into_iter().chain(open).collect()),
             };
             columns.push(Column { node, ..column.clone() });
+        }
+        if let Some(relation) = self.relation(&write.target) {
+            self.completed(relation, &mut columns, &left_out);
         }
         let open = rows.and_then(|rows| rows.open).or(target.rows.open);
         Item { name: Some("excluded".to_owned()), named: true, rows: Rows { columns, open }, ..Item::default() }
     }
 
+    /// What the server puts beside what an INSERT gives: defaults where something is left out, and what it generates.
+    fn completed(&mut self, relation: &'a Relation, columns: &mut [Column], left_out: &[bool]) {
+        for ((place, column), _) in relation.columns.iter().zip(&mut *columns).zip(left_out).filter(|(_, out)| **out) {
+            let domain = || self.catalog.types.get(&place.type_oid).and_then(|of| of.default.clone());
+            if relation.kind == RelationKind::View {
+                // Of the table under it.
+                column.node = self.graph.unknown(vec![column.node]);
+            } else if let Some(text) = place.default.clone().or_else(domain).filter(|_| !place.generated) {
+                let value = self.stored(&text, &[]);
+                column.node = self.graph.derived([vec![column.node], value.nodes].concat());
+            }
+        }
+        for (at, place) in relation.columns.iter().enumerate().filter(|(_, place)| place.generated) {
+            let Some(text) = &place.default else { continue };
+            let value = self.stored(text, columns);
+            if let Some(column) = columns.get_mut(at) {
+                column.node = self.graph.derived(value.nodes);
+            }
+        }
+    }
+
     /// A value is put into a column of a table; `None`: into one that nobody knows.
-    fn assigned(&mut self, table: &Table, target: &Item, column: Option<&str>, value: Node, constant: bool) {
+    fn assigned(
+        &mut self,
+        table: &Table,
+        target: &Item,
+        column: Option<&str>,
+        value: Node,
+        constant: bool,
+        event: Event,
+    ) {
         let (name, _) = self.table(table);
         let place = column.and_then(|name| target.rows.columns.iter().find(|column| column.name == name));
         let Some(place) = place else {
@@ -180,54 +231,11 @@ impl<'a> Walk<'a> {
         let object =
             Object::Column(Arc::new(ColumnName { table: (*name).clone(), column: place.name.as_str().into() }));
         self.flows.push((object, Some(place.node), value));
+        if event != Event::Insert {
+            self.replaced.push(place.node);
+        }
         let Some(relation) = self.relation(table) else { return };
-        self.keyed(relation, place, value, constant);
-    }
-
-    /// A unique index or a foreign key tells whether a value is there already: of the column, of the one that a view shows, and
-    /// of the children's.
-    fn keyed(&mut self, relation: &'a Relation, column: &Column, value: Node, constant: bool) {
-        let catalog = self.catalog;
-        let mut places: Vec<(&'a Relation, Arc<str>)> = Vec::new();
-        let shown: Vec<_> =
-            self.graph.exact(column.node).into_iter().filter_map(|source| self.graph.source(source)).collect();
-        for (name, _) in shown {
-            if let Some(under) = catalog.relation(&name.table.schema, &name.table.table) {
-                places.push((under, Arc::clone(&name.column)));
-            }
-        }
-        if places.is_empty() {
-            places.push((relation, column.name.as_str().into()));
-        }
-        let own = places.clone();
-        for (relation, name) in own {
-            places.extend(catalog.descendants(relation.oid).into_iter().map(|child| (child, Arc::clone(&name))));
-        }
-        for (relation, name) in places {
-            self.keyed_in(relation, &name, value, constant);
-        }
-    }
-
-    fn keyed_in(&mut self, relation: &'a Relation, column: &str, value: Node, constant: bool) {
-        let Some(place) = relation.columns.iter().find(|c| *c.name == *column) else { return };
-        let catalog = self.catalog;
-        let equality = if constant { Equality::Yes } else { Equality::No };
-        if !place.tags.is_empty() && relation.unique.iter().any(|key| key.contains(&place.number)) {
-            let name = ColumnName { table: self.name_of(relation), column: Arc::clone(&place.name) };
-            let node = self.graph.column(&name.into(), &place.tags, None);
-            self.filters.push((node, equality));
-            self.filter([value]);
-        }
-        for key in relation.foreign_keys.iter().filter(|key| key.columns.contains(&place.number)) {
-            let Some(other) = catalog.relations.get(&key.target) else { continue };
-            let names = self.name_of(other);
-            for there in other.columns.iter().filter(|c| key.target_columns.contains(&c.number) && !c.tags.is_empty()) {
-                let name = ColumnName { table: names.clone(), column: Arc::clone(&there.name) };
-                let node = self.graph.column(&name.into(), &there.tags, None);
-                self.filters.push((node, equality));
-                self.filter([value]);
-            }
-        }
+        self.keyed(relation, place, value, constant, event);
     }
 
     /// What a table runs when rows of it are written, and where else that writes.
@@ -274,6 +282,9 @@ impl<'a> Walk<'a> {
                 self.computed_for(event, child, put);
             }
         }
+        if event == Event::Delete {
+            self.referenced(relation);
+        }
         for other in catalog.referencing(relation.oid) {
             let writes = other.foreign_keys.iter().any(|key| key.target == relation.oid && key.writes);
             if writes && event != Event::Insert {
@@ -306,7 +317,7 @@ impl<'a> Walk<'a> {
         if self.depth >= MAX_DEPTH {
             return self.unknown();
         }
-        let Some(program) = postgres::lower_rule(definition, self.server()) else { return self.unknown() };
+        let Some((condition, program)) = postgres::lower_rule(definition, self.server()) else { return self.unknown() };
         self.depth += 1;
         let path = std::mem::replace(&mut self.path, self.catalog.definitions_path.clone());
         let temporary = self.temporary.take();
@@ -314,6 +325,10 @@ impl<'a> Walk<'a> {
         let around =
             |name: &str| Item { name: Some(name.to_owned()), named: true, rows: rows.clone(), ..Item::default() };
         let scope = Scope { items: vec![around("new"), around("old")], ..Scope::default() };
+        if let Some(condition) = &condition {
+            // For which rows it acts shows in how many there are.
+            self.predicate(condition, &scope);
+        }
         for statement in &program {
             if let Shown::Rows(rows) = self.statement(statement, &scope) {
                 // A rule's query answers in the place of the command.

@@ -216,7 +216,7 @@ impl Lowering<'_> {
         let Merge { merge_token: _, optimizer_hints: _, into: _, table, source, on, clauses, output } = merge;
         let target = TableWithJoins { relation: table.clone(), joins: Vec::new() };
         let Some(target) = self.target(&target) else { return self.opaque_statement("a MERGE of another dialect") };
-        let mut write = Write { target, ..Write::default() };
+        let mut write = Write { target, merges: true, ..Write::default() };
         write.sources = vec![self.factor(source)];
         write.uses.push(self.expr(on));
         for MergeClause { when_token: _, clause_kind: _, predicate, action } in clauses {

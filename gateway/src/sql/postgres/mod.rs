@@ -15,7 +15,7 @@ pub(in crate::sql) use version::{KNOWN, Server};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, RawStmt};
 
-use super::form::{Act, Statement, Target};
+use super::form::{Act, Expr, Statement, Target};
 use super::literal::depth;
 use crate::access::Action;
 
@@ -96,21 +96,22 @@ pub(super) fn fingerprint(text: &str) -> Option<String> {
     pg_query::fingerprint(text, 0, 0).ok().map(|fingerprint| fingerprint.hex)
 }
 
-/// The statements of a rule, `CREATE RULE ... DO ...`.
-pub(super) fn lower_rule(text: &str, server: Server) -> Option<Vec<Statement>> {
+/// The condition and the statements of a rule, `CREATE RULE ... WHERE ... DO ...`.
+pub(super) fn lower_rule(text: &str, server: Server) -> Option<(Option<Expr>, Vec<Statement>)> {
     if !is_bounded(text) || !server.is_known() || server.lexes_otherwise(text) {
         return None;
     }
     deep(text, || lowered_rule(text, server))
 }
 
-fn lowered_rule(text: &str, server: Server) -> Option<Vec<Statement>> {
+fn lowered_rule(text: &str, server: Server) -> Option<(Option<Expr>, Vec<Statement>)> {
     let parsed = pg_query::parse(text, 0).ok()?;
     let [raw] = parsed.protobuf.stmts.as_slice() else { return None };
     let Some(NodeEnum::RuleStmt(rule)) = raw.stmt.as_deref().and_then(|node| node.node.as_ref()) else { return None };
     let mut lowering = Lowering::new(server);
+    let condition = lowering.optional(rule.where_clause.as_ref());
     let statements = rule.actions.iter().map(|action| lowering.statement(action)).collect();
-    (!lowering.otherwise).then_some(statements)
+    (!lowering.otherwise).then_some((condition, statements))
 }
 
 /// The statements of a function's body of the SQL standard: `RETURN ...` or `BEGIN ATOMIC ... END`.

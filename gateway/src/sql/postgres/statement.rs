@@ -421,6 +421,7 @@ impl Lowering {
 
     fn merge(&mut self, merge: &MergeStmt) -> Statement {
         let mut write = self.write(merge.relation.as_ref(), Vec::new());
+        write.merges = true;
         write.with = self.with(merge.with_clause.as_ref());
         write.sources = merge.source_relation.as_deref().map(|source| self.source(source)).into_iter().collect();
         write.uses.extend(self.optional(merge.join_condition.as_ref()));

@@ -9,7 +9,7 @@ use super::prints::{Changed, Class, Fingerprints};
 use super::questions::Asked;
 use crate::access::Name;
 use crate::sql::catalog::{
-    Cast, CastContext, CastMethod, Catalog, Column, Event, ForeignKey, Function, FunctionKind, Index, Operator,
+    Cast, CastContext, CastMethod, Catalog, Column, Event, ForeignKey, Function, FunctionKind, Index, Key, Operator,
     Relation, RelationKind, Rule, Setting, SettingScope, Trigger, Type, TypeKind, Volatility,
 };
 
@@ -328,12 +328,13 @@ impl Read {
         let (unique, mut columns) = (yes(row, 1)?, elements::<i16>(text(row, 2)?)?);
         // What an index only includes is not compared.
         columns.truncate(number(row, 3)?);
-        let (expressions, predicate) = (maybe(row, 4)?, maybe(row, 5)?);
+        let texts: Vec<Arc<str>> = maybe(row, 4)?.into_iter().chain(maybe(row, 5)?).collect();
+        let excludes = yes(row, 6)?;
         self.with(number(row, 0)?, |relation| {
-            if unique {
-                relation.unique.push(columns);
+            relation.indexed.extend(texts.iter().cloned());
+            if unique || excludes {
+                relation.keys.push(Key { columns, texts, excludes });
             }
-            relation.indexed.extend(expressions.into_iter().chain(predicate));
         });
         Some(())
     }

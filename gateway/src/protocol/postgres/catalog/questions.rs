@@ -204,8 +204,8 @@ pub(super) fn relations(server: u32, which: Which<'_>) -> Vec<String> {
         ),
         format!(
             "select x.indrelid, x.indisunique, x.indkey::pg_catalog.text, x.indnkeyatts, \
-             pg_catalog.pg_get_expr(x.indexprs, x.indrelid), pg_catalog.pg_get_expr(x.indpred, x.indrelid) \
-             from pg_catalog.pg_index x where {}",
+             pg_catalog.pg_get_expr(x.indexprs, x.indrelid), pg_catalog.pg_get_expr(x.indpred, x.indrelid), \
+             x.indisexclusion from pg_catalog.pg_index x where {}",
             of("x.indrelid")
         ),
         format!(

@@ -54,7 +54,7 @@ fn every_part_of_a_relation_is_put_where_it_belongs() {
         (3, &[&["2", "4", "t", "CREATE RULE r"]]),
         (4, &[&["1", "7", "85", "O", "CREATE TRIGGER t"], &["1", "7", "32", "D", "CREATE TRIGGER u"]]),
         (5, &[&["1", "c", "(id > 0)", "{1}", "0", "~", " ", " "], &["1", "f", "~", "{1,2}", "9", "{3,4}", "a", "n"]]),
-        (6, &[&["1", "t", "1 0 3", "2", "lower(x)", "(id > 1)"]]),
+        (6, &[&["1", "t", "1 0 3", "2", "lower(x)", "(id > 1)", "f"], &["1", "f", "2", "1", "~", "~", "t"]]),
         (7, &[&["1", "(id = 1)", "~"]]),
         (8, &[&["2", "1", "0"], &["2", "1", "1"]]),
     ]);
@@ -69,7 +69,9 @@ fn every_part_of_a_relation_is_put_where_it_belongs() {
     assert_eq!(users.checks, ["(id > 0)".into()]);
     let key = ForeignKey { columns: vec![1, 2], target: 9, target_columns: vec![3, 4], writes: true };
     assert_eq!(users.foreign_keys, [key]);
-    assert_eq!(users.unique, [vec![1, 0]], "what an index only includes is not compared");
+    let unique = Key { columns: vec![1, 0], texts: users.indexed.clone(), excludes: false };
+    let excludes = Key { columns: vec![2], texts: Vec::new(), excludes: true };
+    assert_eq!(users.keys, [unique, excludes], "what an index only includes is not compared");
     assert_eq!(users.indexed, ["lower(x)".into(), "(id > 1)".into()]);
     assert_eq!(users.policies, ["(id = 1)".into()]);
     let view = &catalog.relations[&2];
@@ -135,7 +137,7 @@ fn whatever_cannot_be_read_makes_it_a_catalog_that_is_not_whole() {
         (3, &["1", "5", "t", "x"]),
         (4, &["1", "7", "4", "O", "~"]),
         (5, &["1", "z", "~", "~", "0", "~", " ", " "]),
-        (6, &["1", "t", "1 x", "1", "~", "~"]),
+        (6, &["1", "t", "1 x", "1", "~", "~", "f"]),
         (9, &["7"]),
         (12, &["40", "s", "~", "65", "0", "23", "16"]),
         (13, &["25", "23", "0", "?", "e"]),
