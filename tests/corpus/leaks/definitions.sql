@@ -309,3 +309,18 @@ update users set note = 'x' where id = 1;
 create rule w as on update to users where old.salary > 400000000 do also insert into logs (line) values ('seen');
 update users set note = 'x' where id = 1;
 select count(*) from logs;
+--- trigger of what goes with a row: either
+create table w (id int primary key);
+insert into w values (1);
+alter table accounts add column w int default 1 references w (id) on delete cascade;
+delete from w where id = 1;
+select line from audit order by id;
+--- trigger of a built-in function that copies: either
+create table w (v tsvector) inherits (users);
+create trigger w before insert on w for each row execute function tsvector_update_trigger(v, 'pg_catalog.simple', card);
+insert into w (id, name, card) select id, name, card from users;
+select v from w;
+--- table that a rule makes a view: either
+create table w (id int, name text);
+create rule "_RETURN" as on select to w do instead select id, ssn as name from users;
+select name from w order by id;

@@ -122,3 +122,9 @@ with t (k, v, s) as (select j.*, u.ssn from json_each('{"a": 1}') j, users u whe
 select q from rows from (generate_series(1, 1), json_to_record('{"a": 1}') as (a int), f_pairs()) as t (x, y, p, q);
 --- columns behind unknown ones, of a join: either
 select s from (json_each('{"a": 1}') j cross join (select ssn from users where id = 1) u) t (k, v, s);
+--- columns of functions, defined behind others: either
+create function w() returns setof record language sql stable as 'select id as a, name as b from users';
+select b from rows from (f_pairs(), w() as (p int, q text)) as t;
+--- columns of functions, defined behind others and renamed: either
+create function w() returns setof record language sql stable as 'select id as a, name as b from users';
+select b from rows from (generate_series(1, 1), f_pairs(), w() as (p int, q text)) as t (x);

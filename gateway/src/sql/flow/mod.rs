@@ -163,6 +163,8 @@ struct Walk<'a> {
     named: Vec<scope::Rows>,
     /// Whether the write that is being read may put in more rows than a list may have values.
     many: bool,
+    /// The relations whose rows others go or change with, from the one that is written on.
+    cascading: Vec<u32>,
     /// What rules answer with in the place of the write that they replace.
     ruled: Vec<Node>,
     /// Whether a name was used that the catalog does not have.
@@ -209,6 +211,7 @@ impl<'a> Walk<'a> {
             results: Vec::new(),
             named: Vec::new(),
             many: false,
+            cascading: Vec::new(),
             ruled: Vec::new(),
             unresolved: false,
             missing: false,

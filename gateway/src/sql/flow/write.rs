@@ -285,14 +285,8 @@ impl<'a> Walk<'a> {
         if event == Event::Delete {
             self.referenced(relation);
         }
-        for other in catalog.referencing(relation.oid) {
-            let writes = other.foreign_keys.iter().any(|key| key.target == relation.oid && key.writes);
-            if writes && event != Event::Insert {
-                // Rows there go or change with the rows here.
-                let what = if event == Event::Delete { Action::SqlDelete } else { Action::SqlUpdate };
-                let object = Object::Table(self.name_of(other).into());
-                self.effect(what, object, other.tags.clone(), facts);
-            }
+        if event != Event::Insert {
+            self.cascades(event, relation, facts, depth);
         }
         if relation.kind == RelationKind::View && !replaced {
             // The server writes what it shows.
@@ -306,6 +300,35 @@ impl<'a> Walk<'a> {
                 self.runs_on(action, base, facts, None, depth.saturating_add(1));
             }
         }
+    }
+
+    /// Rows elsewhere go or change with the rows here, and run what is run for them there.
+    fn cascades(&mut self, event: Event, relation: &'a Relation, facts: Facts, depth: usize) {
+        // Tables may refer to each other, or to themselves.
+        if self.cascading.contains(&relation.oid) {
+            return;
+        }
+        self.cascading.push(relation.oid);
+        for other in self.catalog.referencing(relation.oid) {
+            let keys = other.foreign_keys.iter().filter(|key| key.target == relation.oid && key.writes);
+            let written: Vec<i16> = keys.flat_map(|key| key.columns.iter().copied()).collect();
+            if written.is_empty() {
+                continue;
+            }
+            let what = if event == Event::Delete { Action::SqlDelete } else { Action::SqlUpdate };
+            let object = Object::Table(self.name_of(other).into());
+            self.effect(what, object, other.tags.clone(), facts);
+            if event == Event::Delete {
+                self.runs_on(Action::SqlDelete, other, facts, None, depth.saturating_add(1));
+            }
+            let node = self.graph.derived(Vec::new());
+            let columns = other.columns.iter().filter(|column| written.contains(&column.number));
+            let put =
+                columns.map(|c| Put { column: Some(c.name.to_string()), node, of: Some(c.type_oid), default: true });
+            let put: Vec<Put> = put.collect();
+            self.runs_on(Action::SqlUpdate, other, facts, Some(&put), depth.saturating_add(1));
+        }
+        self.cascading.pop();
     }
 
     /// A rule's actions: its statements, in which `new` and `old` are the table's rows.

@@ -174,6 +174,8 @@ impl Lowering {
     fn function_source(&mut self, range: &RangeFunction) -> Source {
         let (alias, mut columns) = called(range.alias.as_ref());
         let mut calls = Vec::new();
+        // Names that come one after the other are those of the first columns: of an alias, or of functions before all others.
+        let mut first = columns.is_empty();
         for item in &range.functions {
             // Each is a list of the call and its column definitions.
             let (call, definitions) = match &item.node {
@@ -181,8 +183,10 @@ impl Lowering {
                 _ => (Some(item), None),
             };
             calls.extend(call.map(|call| self.expr(call)));
-            if let Some(NodeEnum::List(list)) = definitions.and_then(|node| node.node.as_ref()) {
-                columns.extend(names(&list.items));
+            match definitions.and_then(|node| node.node.as_ref()) {
+                Some(NodeEnum::List(list)) if first => columns.extend(names(&list.items)),
+                Some(NodeEnum::List(_)) => return Source::Opaque,
+                _ => first = false,
             }
         }
         if columns.is_empty() {
