@@ -390,6 +390,22 @@ fn an_operator_of_somebodys_type_is_not_taken_for_others() {
 }
 
 #[test]
+fn tables_that_all_refer_to_each_other_are_each_looked_at_once() {
+    use super::catalog::ForeignKey;
+    let mut catalog = Catalog::clone(&catalog());
+    for oid in 100..130 {
+        let (_, mut table) = relation(oid, &format!("t{oid}"), RelationKind::Table, &[("id", "")]);
+        let key = |target| ForeignKey { columns: vec![1], target, target_columns: vec![1], writes: true };
+        table.foreign_keys = (100..130).map(key).collect();
+        catalog.relations.insert(oid, table);
+    }
+    let catalog = Arc::new(catalog);
+    let analysis = Analyzer::default().analyze(b"delete from t100", &catalog, &Settings::default());
+    let of = |action| analysis.effects.iter().filter(|effect| effect.action == action).count();
+    assert_eq!((of(Action::SqlDelete), of(Action::SqlUpdate), of(Action::SqlUnknown)), (30, 30, 0));
+}
+
+#[test]
 fn results_say_whether_they_are_rows_a_stream_or_nothing() {
     for (text, expected) in [
         ("select ssn from users", "=ssn"),

@@ -20,13 +20,13 @@ mod statement;
 mod stored;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use self::graph::{Graph, Node, Reach, Source};
 pub(super) use self::relation::copied_tags;
-use super::catalog::TypeKind;
+use super::catalog::{Event, Relation, TypeKind};
 use super::form::{Act, Statement, Table};
 use super::names::{Named, Rename, Space};
 use super::postgres::{Program, Server};
@@ -163,8 +163,10 @@ struct Walk<'a> {
     named: Vec<scope::Rows>,
     /// Whether the write that is being read may put in more rows than a list may have values.
     many: bool,
-    /// The relations whose rows others go or change with, from the one that is written on.
-    cascading: Vec<u32>,
+    /// The relations whose rows others go or change with, as they are written, and are still to be looked at for that.
+    cascading: Vec<(Event, &'a Relation, Facts)>,
+    /// All that ever were.
+    cascaded: HashSet<(u32, Action, Facts)>,
     /// What rules answer with in the place of the write that they replace.
     ruled: Vec<Node>,
     /// Whether a name was used that the catalog does not have.
@@ -212,6 +214,7 @@ impl<'a> Walk<'a> {
             named: Vec::new(),
             many: false,
             cascading: Vec::new(),
+            cascaded: HashSet::new(),
             ruled: Vec::new(),
             unresolved: false,
             missing: false,
@@ -474,7 +477,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The relation that a name stands for.
-    fn relation(&self, table: &Table) -> Option<&'a super::catalog::Relation> {
+    fn relation(&self, table: &Table) -> Option<&'a Relation> {
         if let Some(relation) = self.temporary_relation(table) {
             return Some(relation);
         }
@@ -491,7 +494,7 @@ impl<'a> Walk<'a> {
 
     /// The session's own temporary relation of that name: those come before `pg_catalog` and the path, unless the path says
     /// where.
-    fn temporary_relation(&self, table: &Table) -> Option<&'a super::catalog::Relation> {
+    fn temporary_relation(&self, table: &Table) -> Option<&'a Relation> {
         let own = self.temporary.as_ref()?;
         let said = || self.path.iter().any(|schema| &**schema == "pg_temp" || schema == own);
         match table.schema.as_deref() {

@@ -243,6 +243,10 @@ impl<'a> Walk<'a> {
         if let Some(relation) = self.relation(table) {
             self.runs_on(action, relation, facts, Some(put), 0);
         }
+        // One after the other: the way from table to table may be long, and there may be as many as paths in a graph.
+        while let Some((event, relation, facts)) = self.cascading.pop() {
+            self.cascades(event, relation, facts);
+        }
     }
 
     fn runs_on(&mut self, action: Action, relation: &'a Relation, facts: Facts, put: Option<&[Put]>, depth: usize) {
@@ -286,7 +290,11 @@ impl<'a> Walk<'a> {
             self.referenced(relation);
         }
         if event != Event::Insert {
-            self.cascades(event, relation, facts, depth);
+            let what = if event == Event::Delete { Action::SqlDelete } else { Action::SqlUpdate };
+            // Tables may refer to each other, or to themselves.
+            if self.cascaded.insert((relation.oid, what, facts)) {
+                self.cascading.push((event, relation, facts));
+            }
         }
         if relation.kind == RelationKind::View && !replaced {
             // The server writes what it shows.
@@ -303,32 +311,26 @@ impl<'a> Walk<'a> {
     }
 
     /// Rows elsewhere go or change with the rows here, and run what is run for them there.
-    fn cascades(&mut self, event: Event, relation: &'a Relation, facts: Facts, depth: usize) {
-        // Tables may refer to each other, or to themselves.
-        if self.cascading.contains(&relation.oid) {
-            return;
-        }
-        self.cascading.push(relation.oid);
+    fn cascades(&mut self, event: Event, relation: &'a Relation, facts: Facts) {
+        let what = if event == Event::Delete { Action::SqlDelete } else { Action::SqlUpdate };
         for other in self.catalog.referencing(relation.oid) {
             let keys = other.foreign_keys.iter().filter(|key| key.target == relation.oid && key.writes);
             let written: Vec<i16> = keys.flat_map(|key| key.columns.iter().copied()).collect();
             if written.is_empty() {
                 continue;
             }
-            let what = if event == Event::Delete { Action::SqlDelete } else { Action::SqlUpdate };
             let object = Object::Table(self.name_of(other).into());
             self.effect(what, object, other.tags.clone(), facts);
             if event == Event::Delete {
-                self.runs_on(Action::SqlDelete, other, facts, None, depth.saturating_add(1));
+                self.runs_on(Action::SqlDelete, other, facts, None, 0);
             }
             let node = self.graph.derived(Vec::new());
             let columns = other.columns.iter().filter(|column| written.contains(&column.number));
             let put =
                 columns.map(|c| Put { column: Some(c.name.to_string()), node, of: Some(c.type_oid), default: true });
             let put: Vec<Put> = put.collect();
-            self.runs_on(Action::SqlUpdate, other, facts, Some(&put), depth.saturating_add(1));
+            self.runs_on(Action::SqlUpdate, other, facts, Some(&put), 0);
         }
-        self.cascading.pop();
     }
 
     /// A rule's actions: its statements, in which `new` and `old` are the table's rows.
