@@ -216,6 +216,14 @@ show('select id from fresh')
     Ok(())
 }
 
+/// A table of the workload's with a value that must not be told.
+fn make(fixture: &Fixture, table: &str) -> Result<String> {
+    fixture.admin(&format!(
+        "create table {table} (ssn text); insert into {table} values ('123-45-6789'); alter table {table} owner to {}",
+        fixture.server.role()
+    ))
+}
+
 #[test]
 fn what_somebody_has_just_made_is_bound_before_it_is_renamed() -> Result<()> {
     let sensitive = SENSITIVE.replace("public.users.ssn", "public.*.ssn");
@@ -223,11 +231,7 @@ fn what_somebody_has_just_made_is_bound_before_it_is_renamed() -> Result<()> {
     for (at, extended) in [(0, false), (1, true), (2, false), (3, true)] {
         // The catalog is as young as can be, and knows nothing of it.
         fixture.psql(&["select 1"])?;
-        fixture.admin(&format!(
-            "create table made{at} (ssn text); insert into made{at} values ('123-45-6789');
-             alter table made{at} owner to {}",
-            fixture.server.role()
-        ))?;
+        make(&fixture, &format!("made{at}"))?;
         let rename = format!("alter table made{at} rename column ssn to harmless");
         let read = format!("select harmless from made{at}");
         let shown = if extended {
@@ -259,11 +263,7 @@ fn what_a_transaction_cannot_see_is_bound_before_it_renames_it() -> Result<()> {
             raw.send(&[query(statement)])?;
             raw.ready(1)?;
         }
-        fixture.admin(&format!(
-            "create table made{at} (ssn text); insert into made{at} values ('123-45-6789');
-             alter table made{at} owner to {}",
-            fixture.server.role()
-        ))?;
+        make(&fixture, &format!("made{at}"))?;
         let rename = format!("alter table made{at} rename column ssn to harmless");
         let frames = [fixture::parse("", &rename), fixture::run_statement(""), fixture::sync()];
         let renamed = [query(&rename)];
@@ -274,6 +274,35 @@ fn what_a_transaction_cannot_see_is_bound_before_it_renames_it() -> Result<()> {
         let shown = fixture.psql(&[&format!("select harmless from made{at}")])?;
         assert!(shown.contains(MASKED) && !shown.contains("123-45"), "{at}: {shown}");
     }
+    Ok(())
+}
+
+#[test]
+fn what_others_rename_ends_no_transaction_that_made_something_else() -> Result<()> {
+    let fixture = Fixture::new("elsewhere", KNOWN, &SENSITIVE.replace("public.users.ssn", "public.*.ssn"))?;
+    make(&fixture, "theirs")?;
+    let mut theirs = "theirs".to_owned();
+    for (read, shown) in [("ssn from users", Some(MASKED)), ("id from mine", None)] {
+        let mut raw = Raw::connect(&fixture)?;
+        for statement in ["begin", "create table mine (id int)", "insert into mine values (1)"] {
+            raw.send(&[query(statement)])?;
+            raw.ready(1)?;
+        }
+        // Its names are looked up before it sleeps.
+        raw.send(&[query(&format!("select pg_sleep(1), {read} limit 1"))])?;
+        std::thread::sleep(STALE / 2);
+        let renamed = format!("{theirs}_again");
+        fixture.psql(&[&format!("alter table {theirs} rename to {renamed}")])?;
+        theirs = renamed;
+        match (raw.ready(1), shown) {
+            (Ok(said), Some(shown)) => assert!(said.contains(shown), "{said}"),
+            // Nobody else sees what it made: whether that is what it was cannot be told.
+            (Err(said), None) => assert!(format!("{said:#}").contains("was changed while it waited"), "{said:#}"),
+            (told, _) => panic!("{read}: {told:?}"),
+        }
+    }
+    let shown = fixture.psql(&[&format!("select ssn from {theirs}")])?;
+    assert!(shown.contains(MASKED), "{shown}");
     Ok(())
 }
 

@@ -135,17 +135,16 @@ impl Relay {
             return Ok(());
         }
         let renamed = self.slot.renamed_since(renamings, self.renames.as_ref());
-        // What this session itself changed, others do not see; nor is there anybody to ask where the gateway has no credential.
-        if self.catalog_touched || self.resource.credentials.is_none() {
+        // Where the gateway has no credential there is nobody to ask. What this session itself changed, others do not see: what
+        // is not about it is the same to them, and about anything else nothing can be said.
+        if self.resource.credentials.is_none() || (self.catalog_touched && !renamed) {
             return if renamed { Err(RelayError::Changed) } else { Ok(()) };
         }
         let known = if self.slot.is_polled() { self.slot.polled_since(Instant::now()).await } else { None };
-        match known {
-            Some(known) if known.catalog.complete => {
-                let same = self.session.guard.is_still(&prepared, &known.catalog);
-                if same { Ok(()) } else { Err(RelayError::Changed) }
-            }
-            Some(_) | None => Err(RelayError::Unseen),
+        match known.filter(|known| known.catalog.complete) {
+            Some(known) if self.session.guard.is_still(&prepared, &known.catalog) => Ok(()),
+            None if !self.catalog_touched => Err(RelayError::Unseen),
+            Some(_) | None => Err(RelayError::Changed),
         }
     }
 
