@@ -60,6 +60,28 @@ fn a_copy_that_needs_no_mask_is_the_same_bytes_and_long_rows_are_masked() -> Res
 }
 
 #[test]
+fn a_copy_of_what_the_same_text_makes_is_redacted() -> Result<()> {
+    let policy = r#"@id("all") permit (principal, action, resource);
+        @id("pii") @mask("partial") permit (principal, action == Action::"sql.read", resource in Tag::"pii");"#;
+    let fixture = Fixture::new("made_here", policy, SENSITIVE)?;
+    let mut raw = Raw::connect(&fixture)?;
+    raw.send(&[
+        query(
+            "create table copied (a int, b text); insert into copied select id, ssn from users where id = 1;
+             copy copied from stdin; copy copied to stdout; drop table copied; select 'done'",
+        ),
+        fixture::frame(b'd', b"7\tmine\n"),
+        fixture::frame(b'c', b""),
+    ])?;
+    let said = raw.ready(1)?;
+    assert!(said.contains("COPY 1") && said.contains("COPY 2") && said.contains("DROP TABLE"), "{said}");
+    assert!(!said.contains("123-45") && !said.contains("mine"), "{said}");
+    raw.send(&[query("select 41 + 1")])?;
+    assert!(raw.ready(1)?.contains("42"));
+    Ok(())
+}
+
+#[test]
 fn a_copy_whose_rows_could_not_be_told_apart_is_refused_and_the_session_goes_on() -> Result<()> {
     let fixture = Fixture::guarded("options")?;
     for options in ["(null '123-45-6789')", "(encoding 'SJIS')"] {

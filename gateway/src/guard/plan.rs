@@ -65,6 +65,10 @@ pub(super) fn plan(
     let mut fetched = Widths::clone(&given.0);
     let of = Of { masks: &masks, anything: catalog.any_sensitive.then_some(Mask::Whole) };
     let answer = |outputs: &Outputs, fetched: &Arc<Widths>| match outputs {
+        // How a stream is written stands in the text, whatever it holds.
+        Outputs::Stream(stream) if unknown => {
+            Answer::Stream(CopyPlan { columns: CopyColumns::Any(Some(Mask::Whole)), ..of.stream(stream) })
+        }
         _ if unknown => Answer::All(Some(Mask::Whole)),
         Outputs::Nothing => Answer::Columns(Vec::new()),
         Outputs::Columns(columns) => Answer::Columns(columns.iter().map(|lineage| of.lineage(lineage)).collect()),
@@ -251,6 +255,27 @@ mod tests {
         let columns = CopyColumns::Known(vec![CopyColumn { type_oid: 25, mask: Some(Mask::Hash) }]);
         let layout = Some(Layout::Text(TextOptions::default()));
         assert_eq!(masking.answers, [Answer::Stream(CopyPlan { layout, columns })]);
+    }
+
+    #[test]
+    fn a_stream_of_a_statement_that_is_not_known_whole_is_redacted_as_it_is_written() {
+        let unknown = Effect {
+            action: Action::SqlUnknown,
+            object: Object::Resource,
+            tags: Tags::default(),
+            facts: Facts::default(),
+        };
+        let columns = vec![StreamColumn { type_oid: 25, quoted: false, lineage: Lineage::default() }];
+        let written = Some(Written::Text { delimiter: b'\t', null: "\\N".to_owned(), header: false });
+        let stream = Stream { rows: Streamed::Columns(columns), written };
+        let outputs = [Outputs::Stream(stream), Outputs::Nothing].into();
+        let analysis = Analysis { outputs, ..Analysis::of_operation(unknown.clone()) };
+        let catalog = Catalog { any_sensitive: true, ..Catalog::default() };
+        let planned = plan(&analysis, &catalog, &[(&unknown, None)], &Given::default());
+        let Planned::Plan { plan: Plan::Masked(masking), .. } = planned else { panic!("{planned:?}") };
+        let columns = CopyColumns::Any(Some(Mask::Whole));
+        let layout = Some(Layout::Text(TextOptions::default()));
+        assert_eq!(masking.answers, [Answer::Stream(CopyPlan { layout, columns }), Answer::All(Some(Mask::Whole))]);
     }
 
     #[test]
