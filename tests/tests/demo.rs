@@ -3,20 +3,20 @@
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use harness::{Process, cgroup_root, require_root, sluice_bin};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-fn demo(log: &Path) -> Result<Process> {
+fn demo(log: &Path, arguments: &[&str]) -> Result<Process> {
     require_root()?;
     let xtask = sluice_bin()?.with_file_name("xtask");
     ensure!(xtask.exists(), "{} is not built: cargo build --bin xtask", xtask.display());
     let mut command = Command::new(xtask);
     // Its own group, as a terminal's foreground job is: an interrupt meets everything that it has started.
-    command.arg("demo").current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).process_group(0);
+    command.arg("demo").args(arguments).current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).process_group(0);
     Process::start(&mut command, log)
 }
 
@@ -39,7 +39,7 @@ fn group_lives(group: u32) -> bool {
 #[test]
 fn the_demonstration_shows_every_guardrail_and_ends_clean() -> Result<()> {
     let log = tempfile::NamedTempFile::new()?;
-    let mut demo = demo(log.path())?;
+    let mut demo = demo(log.path(), &[])?;
     let ended = demo.wait(Duration::from_secs(300))?;
     let said = demo.output();
     ensure!(ended.success(), "{said}");
@@ -55,18 +55,43 @@ fn the_demonstration_shows_every_guardrail_and_ends_clean() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn an_interrupted_demonstration_ends_clean() -> Result<()> {
+/// Starts it, interrupts it as soon as it has said `phase`, and looks at what is left.
+fn interrupted(arguments: &[&str], phase: &str, code: i32) -> Result<()> {
     let log = tempfile::NamedTempFile::new()?;
-    let mut demo = demo(log.path())?;
+    let mut demo = demo(log.path(), arguments)?;
     demo.ready("the demonstration", Duration::from_secs(300), || {
-        std::fs::read_to_string(log.path()).is_ok_and(|said| said.contains("Writing rows"))
+        std::fs::read_to_string(log.path()).is_ok_and(|said| said.contains(phase))
     })?;
-    ensure!(!left_by(demo.id())?.is_empty(), "it is in the middle of it");
+    // What it makes first is there from its first words on, or is just being made.
+    let begun = Instant::now();
+    while left_by(demo.id())?.is_empty() {
+        ensure!(begun.elapsed() < Duration::from_secs(20), "it makes nothing");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     killpg(Pid::from_raw(demo.id().cast_signed()), Signal::SIGINT)?;
     let ended = demo.wait(Duration::from_secs(60))?;
-    ensure!(ended.code() == Some(130), "{ended}: {}", demo.output());
+    ensure!(ended.code() == Some(code), "{ended}: {}", demo.output());
     ensure!(left_by(demo.id())?.is_empty(), "{:?}", left_by(demo.id())?);
     ensure!(!group_lives(demo.id()), "{}", demo.output());
     Ok(())
+}
+
+#[test]
+fn an_interrupted_demonstration_ends_clean() -> Result<()> {
+    for phase in [
+        "starting a PostgreSQL",
+        "The gateway starts",
+        "Writing rows",
+        "Without the gateway nothing opens up",
+        "What happened is recorded",
+    ] {
+        interrupted(&[], phase, 130).with_context(|| format!("interrupted at: {phase}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_demonstration_that_is_kept_ends_clean_when_it_is_interrupted() -> Result<()> {
+    interrupted(&["--keep"], "It keeps running until Ctrl-C", 0)?;
+    interrupted(&["--keep"], "Writing rows", 130)
 }

@@ -59,7 +59,7 @@ fn tell(arguments: &Arguments, interrupt: &Interrupt) -> Result<()> {
     ];
     for scene in scenes {
         if interrupt.happened() {
-            return Ok(());
+            bail!("interrupted");
         }
         scene(&mut stage)?;
     }
