@@ -439,3 +439,8 @@ begin;
 declare c cursor for select id from orders;
 select name, is_holdable, is_scrollable from pg_cursors;
 rollback;
+--- options that tell more: same; differs a tree is printed with places in the text
+\startup options=-c debug_print_parse=on -c client_min_messages=log
+select id from orders where id = 1;
+create temporary table w (id int);
+select id from w;

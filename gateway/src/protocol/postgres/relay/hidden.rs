@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::errors::{Candour, told};
+use super::errors::{Candour, sqlstate, told};
 use super::message::{MAX_WHOLE, OWN_NAMES, head, split};
 use super::queue::{Owed, Running};
 use super::{MAX_OUTPUT, Relay, RelayError};
@@ -300,7 +300,11 @@ impl Relay {
         match tag {
             b'S' => self.parameter_status(message)?,
             b'A' => self.client.output.extend_from_slice(message),
-            b'N' => told(message, Candour::Code, &mut self.client.output),
+            // That the server goes down (57P01 and its like). Of anything else it is the question that is spoken of, because the
+            // session is told more than usual.
+            b'N' if sqlstate(message).is_some_and(|code| code.starts_with("57")) => {
+                told(message, Candour::Code, &mut self.client.output);
+            }
             _ => {}
         }
         Ok(())
