@@ -136,12 +136,7 @@ pub(super) fn is_function(name: &str) -> bool {
 pub(super) fn operator(name: &str, left: Option<u32>, right: Option<u32>) -> Option<Class> {
     let overloads = OPERATORS.get(name)?;
     if let (Some(left), Some(right)) = (left, right) {
-        // A literal without a type takes the other operand's, if there is such an operator.
-        let typed = |left: u32, right: u32| match (left, right) {
-            (UNKNOWN, other) | (other, UNKNOWN) => [other, other],
-            both => both.into(),
-        };
-        let exact = [typed(left, right), typed(as_text(left), as_text(right))]
+        let exact = [with_literal(left, right), with_literal(as_text(left), as_text(right))]
             .into_iter()
             .find_map(|types| overloads.iter().find(|overload| overload.is_exactly(&types)));
         if let Some(overload) = exact {
@@ -157,6 +152,36 @@ pub(super) fn operator(name: &str, left: Option<u32>, right: Option<u32>) -> Opt
         _ => true,
     }));
     fitting.unwrap_or_else(|| weakest(overloads.iter()).flatten())
+}
+
+/// Of which types the operator of `pg_catalog` is that the server takes for operands of these without looking at another one:
+/// any other than one of just these types. Only those that every version has.
+pub(super) fn exactly(name: &str, left: Option<u32>, right: Option<u32>) -> Option<[u32; 2]> {
+    let overloads = OPERATORS.get(name).filter(|_| OLD.contains(&name))?;
+    let types = with_literal(left?, right?);
+    let is_old = !types.contains(&PG_LSN) || !matches!(name, "+" | "-");
+    (is_old && overloads.iter().any(|overload| overload.is_exactly(&types))).then_some(types)
+}
+
+/// Operators of which no version since 13 has got another one, but for two of [`PG_LSN`].
+const OLD: [&str; 20] = [
+    "=", "<>", "<", "<=", ">", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "||", "+", "-", "*", "/", "%",
+];
+
+/// `pg_lsn` (`pg_type.dat`).
+const PG_LSN: u32 = 3220;
+
+/// A literal without a type takes the other operand's, if there is such an operator.
+fn with_literal(left: u32, right: u32) -> [u32; 2] {
+    match (left, right) {
+        (UNKNOWN, other) | (other, UNKNOWN) => [other, other],
+        both => both.into(),
+    }
+}
+
+/// Whether the server may take a value of one type that PostgreSQL brings for one of another without being asked.
+pub(super) fn may_become(from: u32, to: u32) -> bool {
+    TYPES.fits(from, to)
 }
 
 /// What an explicit cast does; `sized`: a length or a precision is given. A source that is `None` is not known.

@@ -364,6 +364,8 @@ pub struct Type {
     pub name: Name,
     /// What it is.
     pub kind: TypeKind,
+    /// Whether it is the preferred type of its category (`typispreferred`).
+    pub preferred: bool,
     /// The type that a domain restricts; 0 otherwise.
     pub base: u32,
     /// The relation whose rows these are; 0 otherwise.

@@ -358,7 +358,7 @@ fn an_operator_of_somebodys_type_is_not_taken_for_others() {
         for column in &mut catalog.relations.get_mut(&1).unwrap().columns {
             column.type_oid = if &*column.name == "id" { 23 } else { 25 };
         }
-        catalog.types.insert(90_000, Type { oid: 90_000, kind, ..Type::default() });
+        catalog.types.insert(90_000, Type { oid: 90_000, kind, base: 23, ..Type::default() });
         catalog.functions.push(Function {
             oid: 90_001,
             schema: "public".into(),
@@ -382,11 +382,53 @@ fn an_operator_of_somebodys_type_is_not_taken_for_others() {
     };
     let cast = |context| Cast { source: 23, target: 90_000, context, ..Cast::default() };
     assert_eq!(own(TypeKind::Base, vec![], 90_000, 90_000), [false, false, false, true]);
-    assert_eq!(own(TypeKind::Base, vec![], 23, 90_000), [true; 4]);
+    assert_eq!(own(TypeKind::Base, vec![], 23, 90_000), [false, false, false, true]);
     assert_eq!(own(TypeKind::Base, vec![cast(CastContext::Explicit)], 90_000, 90_000), [false, false, false, true]);
-    assert_eq!(own(TypeKind::Base, vec![cast(CastContext::Implicit)], 90_000, 90_000), [true; 4]);
-    assert_eq!(own(TypeKind::Domain, vec![], 90_000, 90_000), [true; 4]);
-    assert_eq!(own(TypeKind::Base, vec![], 25, 25), [true; 4]);
+    assert_eq!(own(TypeKind::Base, vec![cast(CastContext::Implicit)], 90_000, 90_000), [true, false, true, true]);
+    assert_eq!(own(TypeKind::Domain, vec![], 90_000, 90_000), [true, false, true, true]);
+    assert_eq!(own(TypeKind::Base, vec![], 25, 25), [false, true, false, true]);
+}
+
+#[test]
+fn a_function_of_somebodys_type_is_not_taken_for_others() {
+    use super::catalog::{Cast, CastContext, FunctionKind, Type, TypeKind};
+    let own = |arguments: Vec<u32>, variadic, casts: Vec<Cast>| {
+        let mut catalog = Catalog::clone(&catalog());
+        for column in &mut catalog.relations.get_mut(&1).unwrap().columns {
+            column.type_oid = if &*column.name == "id" { 23 } else { 25 };
+        }
+        catalog.types.insert(90_000, Type { oid: 90_000, kind: TypeKind::Base, ..Type::default() });
+        catalog.functions.push(Function {
+            oid: 90_001,
+            schema: "public".into(),
+            name: "max".into(),
+            kind: FunctionKind::Aggregate,
+            arguments,
+            variadic,
+            ..Function::default()
+        });
+        catalog.casts = casts;
+        let catalog = Arc::new(catalog);
+        let runs = |text: &str| {
+            let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog, &Settings::default());
+            analysis.effects.iter().any(|effect| effect.action == Action::SqlExecute)
+        };
+        [
+            runs("select max(id) from users"),
+            runs("select max(name) from users"),
+            runs("select max(1) from users"),
+            runs("select max('1') from users"),
+            runs("select max($1) from users"),
+        ]
+    };
+    let cast = |source, target| Cast { source, target, context: CastContext::Implicit, ..Cast::default() };
+    assert_eq!(own(vec![90_000], 0, vec![]), [false, false, false, true, true]);
+    assert_eq!(own(vec![90_000], 0, vec![cast(25, 90_000)]), [true; 5]);
+    // `int4` becomes `int8`, and anything an `anyelement` or one of `any`.
+    assert_eq!(own(vec![20], 0, vec![]), [true, false, true, true, true]);
+    assert_eq!(own(vec![2283], 0, vec![]), [true; 5]);
+    assert_eq!(own(vec![2276], 2276, vec![]), [true; 5]);
+    assert_eq!(own(vec![1009], 25, vec![]), [true; 5]);
 }
 
 #[test]

@@ -89,7 +89,7 @@ create trusted language w handler plpgsql_call_handler;
 --- access method: refused
 create access method w type table handler heap_tableam_handler;
 --- extension: refused
-create extension hstore;
+create extension pg_trgm;
 --- extension if it is not there: refused
 create extension if not exists file_fdw cascade;
 --- server: refused

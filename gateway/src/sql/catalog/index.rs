@@ -29,6 +29,7 @@ struct Places {
     casts: HashMap<(u32, u32), usize>,
     children: HashMap<u32, Vec<u32>>,
     referencing: HashMap<u32, Vec<u32>>,
+    prefers: bool,
 }
 
 impl Places {
@@ -44,6 +45,7 @@ impl Places {
                 places.referencing.entry(key.target).or_default().push(*oid);
             }
         }
+        places.prefers = catalog.types.values().any(|of| of.preferred);
         for (oid, of) in &catalog.types {
             places.types.entry(Arc::clone(&of.schema)).or_default().insert(Arc::clone(&of.name), *oid);
         }
@@ -104,6 +106,11 @@ impl Catalog {
     pub fn referencing(&self, oid: u32) -> impl Iterator<Item = &Relation> {
         let referencing = self.places().referencing.get(&oid).map(Vec::as_slice).unwrap_or_default();
         referencing.iter().filter_map(|other| self.relations.get(other))
+    }
+
+    /// Whether anybody made a type that literals may be taken for in the place of `text`.
+    pub fn prefers(&self) -> bool {
+        self.places().prefers
     }
 
     /// The type of that name.

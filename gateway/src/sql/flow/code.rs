@@ -3,6 +3,7 @@
 use super::Walk;
 use super::expr::{TEXT, Value};
 use super::function::Given;
+use super::own::brought;
 use super::scope::{Rows, Scope};
 use super::size::Size;
 use crate::access::{Action, Facts, Name, Object};
@@ -130,7 +131,7 @@ impl Walk<'_> {
         let class = if system { builtin::function(function, known, arguments.len()) } else { None };
         let kinds = builtin::kind(function);
         let many = aggregates || kinds.aggregate || kinds.window || kinds.set;
-        let of = result_type(function, types.first().copied());
+        let of = result_type(function, types.first().copied()).or(brought(&arguments));
         if system && function == "pg_notify" {
             // As NOTIFY does.
             self.plain(Action::SqlSession, Object::Resource);
@@ -211,6 +212,8 @@ fn result_type(function: &str, first: Option<u32>) -> Option<u32> {
         | "quote_literal"
         | "quote_ident"
         | "quote_nullable"
+        | "like_escape"
+        | "similar_to_escape"
         | "split_part"
         | "array_to_string"
         | "jsonb_extract_path_text" => Some(TEXT),

@@ -2,12 +2,12 @@
 
 use super::function::Given;
 use super::graph::Node;
+use super::own::{BROUGHT, Operand, Typing, UNKNOWN, brought, compared};
 use super::scope::{Argument, Column, Found, Rows, Scope};
 use super::size::Size;
 use super::{Equality, Walk};
 use crate::access::{Action, ColumnName, Name, Tags};
 use crate::sql::builtin::{self, Class};
-use crate::sql::catalog::{CastContext, TypeKind};
 use crate::sql::form::{Constant, Expr, Quantity, Subquery};
 use crate::sql::predicate::{Equals, MAX_LIST, equality, is_equals, is_value};
 
@@ -24,15 +24,6 @@ const VARBIT: u32 = 1562;
 const JSON: u32 = 114;
 const JSONB: u32 = 3802;
 
-/// `unknown`: what a literal is until it stands beside something else.
-const UNKNOWN: u32 = 705;
-
-/// `record`: any row.
-const RECORD: u32 = 2249;
-
-/// The first OID of what PostgreSQL does not bring itself.
-const FIRST_OWN: u32 = 16384;
-
 /// A value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Value {
@@ -44,6 +35,8 @@ pub(super) struct Value {
     pub(super) fails: bool,
     /// Its type's OID, where it is known.
     pub(super) of: Option<u32>,
+    /// What that is known by.
+    pub(super) typing: Typing,
     /// The columns of the row that it is.
     pub(super) row: Option<Rows>,
     /// How long it can be.
@@ -135,8 +128,8 @@ impl Walk<'_> {
             _ => true,
         };
         let (one, other) = (self.expr(left, scope), self.expr(right, scope));
-        let whole = matches!(expr, Expr::Operator { quantity: Quantity::One, .. });
-        if !self.own_operators("=", one.of, other.of.filter(|_| whole)).is_empty() {
+        let quantity = if even { Quantity::One } else { Quantity::Any };
+        if !self.own_operators("=", (&one).into(), compared(&other, quantity)).is_empty() {
             let value = self.expr(expr, scope);
             self.filter(value.nodes.clone());
             return value.nodes;
@@ -166,11 +159,24 @@ impl Walk<'_> {
         if !self.step() {
             return Value::default();
         }
+        let value = self.evaluated(expr, scope);
+        // What is made of a literal has a type.
+        let typing = match expr {
+            Expr::Constant(Constant::Text | Constant::Null) => Typing::Literal,
+            Expr::Constant(Constant::Number) => Typing::Number,
+            Expr::Parameter(_) | Expr::List(_) => value.typing,
+            _ => Typing::Sure,
+        };
+        Value { typing, ..value }
+    }
+
+    fn evaluated(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
         match expr {
             Expr::Constant(constant) => Value::constant(match constant {
                 Constant::Text | Constant::Null => Some(UNKNOWN),
                 Constant::Bool => Some(16),
-                Constant::Number | Constant::Default | Constant::Other => None,
+                Constant::Other => Some(BROUGHT),
+                Constant::Number | Constant::Default => None,
             }),
             Expr::Ordinal(_) => Value::constant(None),
             Expr::Parameter(number) => self.parameter(*number, scope),
@@ -189,7 +195,11 @@ impl Walk<'_> {
             Expr::Not(part) => Value { exact: false, ..self.expr(part, scope) },
             Expr::Cast { value, to, sized } => self.cast(value, to, *sized, scope),
             // Under another collation not every function and comparison is total.
-            Expr::Collate(value) => self.expr(value, scope).typed(None),
+            Expr::Collate(value) => {
+                let value = self.expr(value, scope);
+                let of = brought([&value]);
+                value.typed(of)
+            }
             Expr::Subscript { value, places, slice } => self.subscript(value, places, *slice, scope),
             Expr::Case { subject, conditions, values } => self.case(subject.as_deref(), conditions, values, scope),
             Expr::Coalesce(parts) => {
@@ -199,14 +209,22 @@ impl Walk<'_> {
             }
             Expr::Total(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                let of = brought(&values).filter(|_| !self.catalog.prefers());
                 // Printed as text, arrays and rows double the quotes of what is in them.
-                Value::computed(values).grown(2)
+                Value::computed(values).grown(2).typed(of)
             }
             Expr::List(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
                 let of = values.first().and_then(|value| value.of);
                 let of = of.filter(|of| values.iter().all(|value| value.of.is_none_or(|other| other == *of)));
-                Value::computed(values).typed(of)
+                let first = values.first().map(|value| value.typing).unwrap_or_default();
+                let typing = match brought(&values) {
+                    _ if values.iter().all(|value| value.typing == first) => first,
+                    Some(_) => Typing::Sure,
+                    None => Typing::Parameter,
+                };
+                let of = of.or(brought(&values).filter(|_| typing == Typing::Sure));
+                Value { typing, ..Value::computed(values).typed(of) }
             }
             Expr::Field { row, field } => self.field(row, field.as_deref(), scope),
             Expr::Computed(parts) => {
@@ -249,8 +267,11 @@ impl Walk<'_> {
                 continue;
             };
             let value = self.expr(condition, scope);
-            let builtin = self.own_operators("=", subject.of, value.of).is_empty();
-            self.compares(subject.of, value.of);
+            // A literal is a text here.
+            let left = Some(Operand::from(subject)).filter(|of| *of != Operand::Literal).unwrap_or(Operand::Any);
+            let own = self.own_operators("=", left, (&value).into());
+            let builtin = own.is_empty();
+            own.into_iter().for_each(|function| self.execute(function));
             match (of, subject.nodes.as_slice()) {
                 (Expr::Column(_), [node]) if subject.exact && builtin && is_value(condition) => {
                     self.filters.push((*node, Equality::Yes));
@@ -275,7 +296,7 @@ impl Walk<'_> {
 
     /// Runs what the database has for `=`, where a statement compares values of these types without saying so.
     pub(super) fn compares(&mut self, left: Option<u32>, right: Option<u32>) {
-        let own = self.own_operators("=", left, right);
+        let own = self.own_operators("=", Operand::of(left), Operand::of(right));
         own.into_iter().for_each(|function| self.execute(function));
     }
 
@@ -285,7 +306,7 @@ impl Walk<'_> {
             Some(Argument { row: Some(row), .. }) => self.row(row.clone()),
             Some(Argument { column, row: None }) => self.of_column(column),
             // A message brings one of 64 MB.
-            None => Value::constant(Some(UNKNOWN)).grown(128),
+            None => Value { typing: Typing::Parameter, ..Value::constant(Some(UNKNOWN)).grown(128) },
         }
     }
 
@@ -300,13 +321,19 @@ impl Walk<'_> {
             Found::Columns(columns) => match columns.as_slice() {
                 [column] => self.of_column(column),
                 // The server calls it ambiguous, or sees one that this scope cannot tell.
-                several => Value { nodes: several.iter().map(|column| column.node).collect(), ..Value::default() },
+                several => {
+                    let of = self.all_brought(&Rows { columns: several.to_vec(), open: None });
+                    Value { nodes: several.iter().map(|column| column.node).collect(), of, ..Value::default() }
+                }
             },
             Found::Unresolved(table, name) => {
                 let node = self.unresolved_column(&table, &name);
                 Value { nodes: vec![node], exact: true, ..Value::default() }
             }
-            Found::Open(node) => Value { nodes: vec![node], ..Value::default() },
+            Found::Open(node) => {
+                let of = self.brought.contains(&node).then_some(BROUGHT);
+                Value { nodes: vec![node], of, ..Value::default() }
+            }
             Found::Row(rows) => self.row(rows),
             // `t.f` is `f(t)`.
             Found::NoColumn(rows) => {
@@ -314,7 +341,7 @@ impl Walk<'_> {
                 let name = path.last().cloned().unwrap_or_default();
                 self.called(&[name], Given { values: vec![row], ..Given::default() }, &[], false, scope)
             }
-            Found::System => Value::constant(None),
+            Found::System => Value::constant(Some(BROUGHT)),
             Found::Nowhere => match path {
                 // `(row).field` of a column of a composite type.
                 [row, _] if !matches!(scope.find(std::slice::from_ref(row)), Found::Nowhere) => {
@@ -378,6 +405,9 @@ impl Walk<'_> {
         quantity: Quantity,
         scope: &Scope<'_>,
     ) -> Value {
+        if let (None, Expr::List(bounds)) = (left, right) {
+            return self.between(name, bounds, scope);
+        }
         let left = left.map(|left| self.expr(left, scope));
         let right = self.expr(right, scope);
         self.operated(name, left, right, quantity)
@@ -393,28 +423,49 @@ impl Walk<'_> {
                 values.extend(last);
                 let first = values.first().and_then(|value| value.of);
                 let first = first.filter(|of| values.iter().all(|value| value.of.is_none_or(|other| other == *of)));
-                self.operated(operator, None, Value::computed(values).typed(first), Quantity::One)
+                let own = self.own_orders(&values, &values);
+                self.operated_by(own, operator, None, Value::computed(values).typed(first), Quantity::One)
             }
         };
         value.typed(of)
     }
 
+    /// BETWEEN: a value, and a list of two that it is compared with.
+    fn between(&mut self, name: &[String], values: &[Expr], scope: &Scope<'_>) -> Value {
+        let values = values.iter().flat_map(|value| match value {
+            Expr::List(bounds) => bounds.as_slice(),
+            other => std::slice::from_ref(other),
+        });
+        let values: Vec<Value> = values.map(|value| self.expr(value, scope)).collect();
+        let own = values.split_first().map(|(one, bounds)| self.own_orders(std::slice::from_ref(one), bounds));
+        let first = values.first().and_then(|value| value.of);
+        let of = first.filter(|of| values.iter().all(|value| value.of.is_none_or(|other| other == *of)));
+        self.operated_by(own.unwrap_or_default(), name, None, Value::computed(values).typed(of), Quantity::One)
+    }
+
     fn operated(&mut self, name: &[String], left: Option<Value>, right: Value, quantity: Quantity) -> Value {
         let symbol = name.last().map(String::as_str).unwrap_or_default();
-        let whole = right.of.filter(|_| quantity == Quantity::One);
-        let mut own = match &left {
-            Some(left) => self.own_operators(symbol, left.of, whole),
-            // Comparisons with each other, of values of which each has a type of its own.
-            None => self.own_operators(symbol, None, None),
-        };
-        if symbol == "~" {
+        let (one, other) = (left.as_ref().map_or(Operand::Any, Operand::from), compared(&right, quantity));
+        let own = match symbol {
+            // By which of both values are sorted, or the only operand of one that stands before it.
+            _ if left.is_none() => self.own_operators(symbol, Operand::Any, Operand::Any),
             // NOT SIMILAR TO.
-            own.extend(self.own_operators("!~", left.as_ref().and_then(|left| left.of), whole));
-        }
-        if left.is_none() && symbol == "<" {
-            // BETWEEN is two others of its kind.
-            own.extend(["<=", ">", ">="].into_iter().flat_map(|other| self.own_operators(other, None, None)));
-        }
+            "~" => ["~", "!~"].into_iter().flat_map(|symbol| self.own_operators(symbol, one, other)).collect(),
+            _ => self.own_operators(symbol, one, other),
+        };
+        self.operated_by(own, name, left, right, quantity)
+    }
+
+    /// `own`: what the database has for it.
+    fn operated_by(
+        &mut self,
+        own: Vec<u32>,
+        name: &[String],
+        left: Option<Value>,
+        right: Value,
+        quantity: Quantity,
+    ) -> Value {
+        let symbol = name.last().map(String::as_str).unwrap_or_default();
         let system = name.len() == 1 || name.first().is_some_and(|schema| schema == "pg_catalog");
         let (a, b) = (left.as_ref().and_then(|left| left.of), right.of);
         // Of a list or an array its elements are compared: of the type that they are compared with.
@@ -430,7 +481,7 @@ impl Walk<'_> {
             _ => false,
         };
         // What one of the database's own makes, nobody knows.
-        let of = result_type(symbol, a, b).filter(|_| own.is_empty());
+        let of = result_type(symbol, a, b).or(brought(left.iter().chain([&right]))).filter(|_| own.is_empty());
         let mut value = Value::computed(left.into_iter().chain([right])).typed(of);
         if !own.is_empty() && !name.first().is_some_and(|schema| schema == "pg_catalog" && name.len() > 1) {
             // Which of them the server takes depends on types.
@@ -460,24 +511,6 @@ impl Walk<'_> {
             && printed
             && (!positions.collates() || held().next().is_none())
             && held().all(|(at, _)| positions.may_be_sensitive(at))
-    }
-
-    /// The functions of operators of the database's own that the server may take for operands of these types.
-    fn own_operators(&self, symbol: &str, left: Option<u32>, right: Option<u32>) -> Vec<u32> {
-        let may = self.catalog.operators_named(symbol);
-        let may = may.filter(|own| self.may_become(left, own.left) && self.may_become(right, own.right));
-        may.map(|own| own.function).collect()
-    }
-
-    /// Whether the server may take a value for one of another type without being asked: not one of PostgreSQL's types for
-    /// one of somebody's, that nobody made such a cast to.
-    fn may_become(&self, from: Option<u32>, to: u32) -> bool {
-        let brought = from.is_some_and(|from| from != 0 && from < FIRST_OWN && !matches!(from, UNKNOWN | RECORD));
-        let own = self.catalog.types.get(&to).is_some_and(|of| {
-            to >= FIRST_OWN && of.element == 0 && matches!(of.kind, TypeKind::Base | TypeKind::Enum | TypeKind::Range)
-        });
-        let casts = || self.catalog.casts.iter().any(|cast| cast.target == to && cast.context == CastContext::Implicit);
-        !brought || !own || casts()
     }
 
     fn cast(&mut self, value: &Expr, to: &[String], sized: bool, scope: &Scope<'_>) -> Value {
@@ -511,9 +544,10 @@ impl Walk<'_> {
         // What is shorter is filled up to the length.
         let filled = sized && matches!(target, BIT | VARBIT | BPCHAR);
         let size = if filled { Size::ANY } else { value.length().grown(2) };
-        if value.of.is_none() && !value.nodes.is_empty() {
+        if value.of.is_none_or(|of| of == BROUGHT) && !value.nodes.is_empty() {
             // Of whatever type it is, the database may have a cast.
             let casts = self.catalog.casts.iter().filter(|cast| cast.target == target && cast.function != 0);
+            let casts = casts.filter(|cast| self.may_be(&value, cast.source));
             let known = casts.filter_map(|cast| self.catalog.function(cast.function));
             let read: Vec<u32> = known.filter(|known| &*known.language != "c").map(|known| known.oid).collect();
             read.into_iter().for_each(|function| self.execute(function));
@@ -529,8 +563,9 @@ impl Walk<'_> {
             return Value { fails: true, size, ..Value::constant(Some(target)) };
         }
         // Arrays, rows and enumerations are printed.
-        let text = matches!(target, TEXT | VARCHAR | BPCHAR)
-            && !self.catalog.casts.iter().any(|cast| matches!(cast.target, TEXT | VARCHAR | BPCHAR));
+        let is_text = |of: u32| matches!(of, TEXT | VARCHAR | BPCHAR);
+        let mut casts = self.catalog.casts.iter().filter(|cast| is_text(cast.target));
+        let text = is_text(target) && !casts.any(|cast| self.may_be(&value, cast.source));
         let printed = text && size.is_small() && self.prints(&value, false);
         match builtin::cast(value.of, target, sized) {
             Class::Pure if printed => Value { exact: false, row: None, of: Some(target), size, ..value },
@@ -569,7 +604,7 @@ impl Walk<'_> {
         if !total {
             self.filter(all.clone());
         }
-        Value { nodes: all, exact: false, fails: fails || !total, of, row: None, size: value.size, column: None }
+        Value { nodes: all, fails: fails || !total, of, size: value.size, ..Value::default() }
     }
 
     fn subquery(&mut self, query: &crate::sql::form::Query, kind: &Subquery, scope: &Scope<'_>) -> Value {
@@ -588,10 +623,12 @@ impl Walk<'_> {
                 if !is_equals(operator) && builtin::operator(operator.last().map_or("", |o| o), None, None).is_none() {
                     self.unknown();
                 }
-                let own: Vec<u32> = operator
-                    .last()
-                    .map(|name| self.catalog.operators_named(name).map(|operator| operator.function).collect())
-                    .unwrap_or_default();
+                let symbol = operator.last().map(String::as_str).unwrap_or_default();
+                let column = match (rows.columns.as_slice(), rows.open) {
+                    ([column], None) => Operand::of(column.of),
+                    _ => Operand::of(self.all_brought(&rows)),
+                };
+                let own = self.own_operators(symbol, (&test).into(), column);
                 own.into_iter().for_each(|function| self.execute(function));
                 let all = [test.nodes, nodes].concat();
                 self.filter(all.clone());
@@ -616,11 +653,12 @@ impl Walk<'_> {
 fn common(values: &[Value]) -> Option<u32> {
     let mut of = UNKNOWN;
     for value in values {
-        match value.of? {
+        match (value.typing, value.of) {
+            (Typing::Parameter, _) => return None,
             // A literal takes the others' type.
-            UNKNOWN => {}
-            other if of == UNKNOWN || of == other => of = other,
-            _ => return None,
+            (_, Some(UNKNOWN)) => {}
+            (_, Some(other)) if of == UNKNOWN || of == other => of = other,
+            _ => return brought(values),
         }
     }
     Some(of)

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::expr::{TEXT, Value};
 use super::graph::Node;
+use super::own::{BROUGHT, UNKNOWN, input_names};
 use super::scope::{Argument, Column, Ctes, Rows, Scope};
 use super::size::Size;
 use super::{MAX_DEPTH, Shown, Walk};
@@ -14,10 +15,9 @@ use crate::sql::catalog::{CastMethod, Function, FunctionKind, RelationKind};
 use crate::sql::form::Statement;
 use crate::sql::postgres::{self, Program};
 
-/// `record`, `void`, and a literal without a type (`pg_type.dat`).
+/// `record` and `void` (`pg_type.dat`).
 pub(super) const RECORD: u32 = 2249;
 const VOID: u32 = 2278;
-const UNKNOWN: u32 = 705;
 /// `character varying`, which is `text` byte for byte.
 const VARCHAR: u32 = 1043;
 
@@ -37,7 +37,7 @@ pub(super) struct Given {
 impl Given {
     /// The types of all of them, where they are known.
     fn types(&self) -> Option<Vec<u32>> {
-        let known = |value: &Value| value.of.filter(|of| *of != 0 && *of != UNKNOWN);
+        let known = |value: &Value| value.of.filter(|of| !matches!(*of, 0 | UNKNOWN | BROUGHT));
         self.values.iter().map(known).collect()
     }
 
@@ -54,18 +54,6 @@ impl<'a> Walk<'a> {
             "pg_temp" => self.session_temporary.clone(),
             _ => Some(schema.into()),
         }
-    }
-
-    /// The functions of the database's own that a call may mean.
-    pub(super) fn candidates(&self, schema: Option<&str>, name: &str, given: &Given) -> Vec<&'a Function> {
-        let catalog = self.catalog;
-        let within = |function: &&Function| match schema {
-            Some("pg_catalog") => false,
-            Some(schema) => self.schema_meant(schema).is_some_and(|schema| function.schema == schema),
-            // Never the session's own, whatever the path says.
-            None => &*function.schema == "pg_catalog" || self.path.contains(&function.schema),
-        };
-        catalog.functions_named(name).filter(within).filter(|function| could_take(function, given)).collect()
     }
 
     /// The one of them that the server takes; `None`: that cannot be told.
@@ -493,26 +481,4 @@ fn moves(statement: &Statement) -> bool {
         }
         _ => false,
     }
-}
-
-/// Whether a function can be called so, as far as the number and the names of its arguments go.
-fn could_take(function: &Function, given: &Given) -> bool {
-    let (all, count) = (function.arguments.len(), given.values.len());
-    let least = all.saturating_sub(usize::from(function.defaults));
-    let names = || input_names(function);
-    let counts = if function.variadic != 0 && !given.variadic {
-        count >= least.saturating_sub(1)
-    } else {
-        (least..=all).contains(&count) || (!given.names.is_empty() && count <= all)
-    };
-    function.kind != FunctionKind::Procedure
-        && counts
-        && (given.names.is_empty() || given.names.iter().all(|(_, name)| names().contains(name)))
-}
-
-/// The names of a function's input arguments.
-fn input_names(function: &Function) -> Vec<String> {
-    let input =
-        |(at, _): &(usize, &Name)| function.argument_modes.get(*at).is_none_or(|mode| matches!(mode, 'i' | 'b' | 'v'));
-    function.argument_names.iter().enumerate().filter(input).map(|(_, name)| name.to_string()).collect()
 }

@@ -11,6 +11,7 @@ mod function;
 mod graph;
 mod keys;
 mod names;
+mod own;
 mod print;
 mod query;
 mod relation;
@@ -169,6 +170,8 @@ struct Walk<'a> {
     cascaded: HashSet<(u32, Action, Facts)>,
     /// What rules answer with in the place of the write that they replace.
     ruled: Vec<Node>,
+    /// Columns that nobody knows, which are of types that PostgreSQL brings.
+    brought: HashSet<Node>,
     /// Whether a name was used that the catalog does not have.
     unresolved: bool,
     /// Whether bodies were read whose names are looked up when they run, and whether that is somewhere else by now.
@@ -213,6 +216,7 @@ impl<'a> Walk<'a> {
             results: Vec::new(),
             named: Vec::new(),
             many: false,
+            brought: HashSet::new(),
             cascading: Vec::new(),
             cascaded: HashSet::new(),
             ruled: Vec::new(),
@@ -406,7 +410,7 @@ impl<'a> Walk<'a> {
                         rows.columns
                             .iter()
                             .map(|column| StreamColumn {
-                                type_oid: self.base_type(column.of.unwrap_or(0)),
+                                type_oid: self.base_type(column.of.filter(|of| *of != own::BROUGHT).unwrap_or(0)),
                                 quoted: quoted.next().unwrap_or_default(),
                                 lineage: self.lineage(column.node, reach),
                             })

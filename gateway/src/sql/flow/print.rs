@@ -24,7 +24,9 @@ impl Walk<'_> {
     fn type_prints(&self, oid: u32, parses: bool, depth: usize) -> bool {
         let Some(of) = self.catalog.types.get(&oid) else { return builtin::prints(oid, parses) };
         let inner = |oid: u32| self.type_prints(oid, parses, depth.saturating_add(1));
-        if depth >= MAX_DEPTH || self.catalog.casts.iter().any(|cast| DOCUMENTS.contains(&cast.target)) {
+        if depth >= MAX_DEPTH
+            || self.catalog.casts.iter().any(|cast| cast.source == oid && DOCUMENTS.contains(&cast.target))
+        {
             return false;
         }
         match of.kind {

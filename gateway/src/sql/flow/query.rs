@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::expr::Value;
 use super::graph::Node;
+use super::own::{BROUGHT, FIRST_OWN, Operand};
 use super::scope::{Column, Ctes, Found, Item, Rows, Scope};
 use super::{Shown, WITHHELD, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
@@ -191,7 +192,7 @@ impl Walk<'_> {
             };
             let size = self.graph.size(one.node).or(self.graph.size(other.node));
             self.graph.resize(node, size);
-            Column { name: one.name, node, of: if one.of == other.of { one.of } else { None } }
+            Column { name: one.name, node, of: united(one.of, other.of) }
         });
         Rows { columns: columns.collect(), open: None }
     }
@@ -447,7 +448,10 @@ impl Walk<'_> {
         }
         let mut rows = Rows { columns: merged.clone(), open: open.first().copied() };
         if open.len() > 1 {
-            rows.open = Some(self.graph.derived(open));
+            let brought = open.iter().all(|node| self.brought.contains(node));
+            let one = self.graph.derived(open);
+            self.brought.extend(brought.then_some(one));
+            rows.open = Some(one);
         }
         rows.columns.extend(one.into_iter().chain(other));
         let rows = self.renamed(rows, columns);
@@ -504,6 +508,7 @@ impl Walk<'_> {
     /// the others.
     fn system_rows(&mut self, schema: &str, name: &str) -> Rows {
         let harmless = self.graph.derived(Vec::new());
+        self.brought.insert(harmless);
         let table =
             TableName { database: Arc::clone(&self.catalog.database), schema: schema.into(), table: name.into() };
         let others = Arc::new(ColumnName { table, column: WITHHELD.into() });
@@ -517,7 +522,7 @@ impl Walk<'_> {
         };
         let mut columns: Vec<Column> = readable
             .iter()
-            .map(|name| Column { name: (*name).to_owned(), node: self.graph.same(harmless), of: None })
+            .map(|name| Column { name: (*name).to_owned(), node: self.graph.same(harmless), of: Some(BROUGHT) })
             .collect();
         let node = self.graph.column(&others, &Tags::default(), None);
         columns.push(Column { name: WITHHELD.to_owned(), node, of: None });
@@ -550,6 +555,9 @@ impl Walk<'_> {
                         let name = alias.filter(|_| calls.len() == 1 && !fixed).map_or(name, str::to_owned);
                         rows.columns.push(Column { name, node, of });
                     } else {
+                        if Operand::of(of) == Operand::Of(BROUGHT) {
+                            self.brought.insert(node);
+                        }
                         self.append(&mut rows, Rows { columns: Vec::new(), open: Some(node) });
                     }
                 }
@@ -589,6 +597,15 @@ impl Walk<'_> {
             }
             None => false,
         }
+    }
+}
+
+/// The type of what stands in the same column of two queries, where it is known.
+fn united(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+    match (Operand::of(one), Operand::of(other)) {
+        _ if one == other => one,
+        (Operand::Of(one), Operand::Of(other)) if one < FIRST_OWN && other < FIRST_OWN => Some(BROUGHT),
+        _ => None,
     }
 }
 

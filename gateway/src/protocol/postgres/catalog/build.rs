@@ -354,6 +354,7 @@ impl Read {
             schema: name(row, 1)?,
             name: name(row, 2)?,
             kind,
+            preferred: yes(row, 11)?,
             base: number(row, 4)?,
             relation: 0,
             element: number(row, 5)?,

@@ -267,7 +267,7 @@ pub(super) fn types(which: Which<'_>) -> [String; 2] {
     [
         sql(&format!(
             "select x.oid, n.nspname, x.typname, x.typtype, x.typbasetype, x.typelem, x.typinput::pg_catalog.oid, \
-             x.typoutput::pg_catalog.oid, x.typarray, a.typname, pg_catalog.pg_get_expr(x.typdefaultbin, 0::pg_catalog.oid) \
+             x.typoutput::pg_catalog.oid, x.typarray, a.typname, pg_catalog.pg_get_expr(x.typdefaultbin, 0::pg_catalog.oid), x.typispreferred \
              from pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid [=] x.typnamespace \
              left join pg_catalog.pg_type a on a.oid [=] x.typarray where {TYPES_MADE} and {}",
             which.filter("x.oid")
