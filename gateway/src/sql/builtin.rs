@@ -159,11 +159,16 @@ pub(super) fn operator(name: &str, left: Option<u32>, right: Option<u32>) -> Opt
 pub(super) fn exactly(name: &str, left: Option<u32>, right: Option<u32>) -> Option<[u32; 2]> {
     let overloads = OPERATORS.get(name).filter(|_| OLD.contains(&name))?;
     let types = with_literal(left?, right?);
-    let is_old = !types.contains(&PG_LSN) || !matches!(name, "+" | "-");
+    let is_old = match name {
+        // Those of points and boxes went with version 14.
+        "~" => types.iter().all(|of| is_text(*of)),
+        "+" | "-" => !types.contains(&PG_LSN),
+        _ => true,
+    };
     (is_old && overloads.iter().any(|overload| overload.is_exactly(&types))).then_some(types)
 }
 
-/// Operators of which no version since 13 has got another one, but for two of [`PG_LSN`].
+/// Operators of which no version since 13 has got or lost another one, but for two of [`PG_LSN`] and some of `~`.
 const OLD: [&str; 20] = [
     "=", "<>", "<", "<=", ">", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "||", "+", "-", "*", "/", "%",
 ];

@@ -1,5 +1,7 @@
 //! Statements and what they do: the analysis' promises, one line each.
 
+mod own;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -351,87 +353,6 @@ fn every_statement_does_what_the_table_says() {
 }
 
 #[test]
-fn an_operator_of_somebodys_type_is_not_taken_for_others() {
-    use super::catalog::{Cast, CastContext, Operator, Type, TypeKind};
-    let own = |kind, casts: Vec<Cast>, left, right| {
-        let mut catalog = Catalog::clone(&catalog());
-        for column in &mut catalog.relations.get_mut(&1).unwrap().columns {
-            column.type_oid = if &*column.name == "id" { 23 } else { 25 };
-        }
-        catalog.types.insert(90_000, Type { oid: 90_000, kind, base: 23, ..Type::default() });
-        catalog.functions.push(Function {
-            oid: 90_001,
-            schema: "public".into(),
-            name: "g".into(),
-            ..Function::default()
-        });
-        let operator = Operator { name: "=".into(), function: 90_001, left, right, ..Operator::default() };
-        catalog.operators = vec![operator];
-        catalog.casts = casts;
-        let catalog = Arc::new(catalog);
-        let runs = |text: &str| {
-            let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog, &Settings::default());
-            analysis.effects.iter().any(|effect| effect.action == Action::SqlExecute)
-        };
-        [
-            runs("select 1 from users where id = 1"),
-            runs("select 1 from users where ssn = '1'"),
-            runs("select 1 from users where id in (1, 2)"),
-            runs("select 1 from users where $1 = $2"),
-        ]
-    };
-    let cast = |context| Cast { source: 23, target: 90_000, context, ..Cast::default() };
-    assert_eq!(own(TypeKind::Base, vec![], 90_000, 90_000), [false, false, false, true]);
-    assert_eq!(own(TypeKind::Base, vec![], 23, 90_000), [false, false, false, true]);
-    assert_eq!(own(TypeKind::Base, vec![cast(CastContext::Explicit)], 90_000, 90_000), [false, false, false, true]);
-    assert_eq!(own(TypeKind::Base, vec![cast(CastContext::Implicit)], 90_000, 90_000), [true, false, true, true]);
-    assert_eq!(own(TypeKind::Domain, vec![], 90_000, 90_000), [true, false, true, true]);
-    assert_eq!(own(TypeKind::Base, vec![], 25, 25), [false, true, false, true]);
-}
-
-#[test]
-fn a_function_of_somebodys_type_is_not_taken_for_others() {
-    use super::catalog::{Cast, CastContext, FunctionKind, Type, TypeKind};
-    let own = |arguments: Vec<u32>, variadic, casts: Vec<Cast>| {
-        let mut catalog = Catalog::clone(&catalog());
-        for column in &mut catalog.relations.get_mut(&1).unwrap().columns {
-            column.type_oid = if &*column.name == "id" { 23 } else { 25 };
-        }
-        catalog.types.insert(90_000, Type { oid: 90_000, kind: TypeKind::Base, ..Type::default() });
-        catalog.functions.push(Function {
-            oid: 90_001,
-            schema: "public".into(),
-            name: "max".into(),
-            kind: FunctionKind::Aggregate,
-            arguments,
-            variadic,
-            ..Function::default()
-        });
-        catalog.casts = casts;
-        let catalog = Arc::new(catalog);
-        let runs = |text: &str| {
-            let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog, &Settings::default());
-            analysis.effects.iter().any(|effect| effect.action == Action::SqlExecute)
-        };
-        [
-            runs("select max(id) from users"),
-            runs("select max(name) from users"),
-            runs("select max(1) from users"),
-            runs("select max('1') from users"),
-            runs("select max($1) from users"),
-        ]
-    };
-    let cast = |source, target| Cast { source, target, context: CastContext::Implicit, ..Cast::default() };
-    assert_eq!(own(vec![90_000], 0, vec![]), [false, false, false, true, true]);
-    assert_eq!(own(vec![90_000], 0, vec![cast(25, 90_000)]), [true; 5]);
-    // `int4` becomes `int8`, and anything an `anyelement` or one of `any`.
-    assert_eq!(own(vec![20], 0, vec![]), [true, false, true, true, true]);
-    assert_eq!(own(vec![2283], 0, vec![]), [true; 5]);
-    assert_eq!(own(vec![2276], 2276, vec![]), [true; 5]);
-    assert_eq!(own(vec![1009], 25, vec![]), [true; 5]);
-}
-
-#[test]
 fn tables_that_all_refer_to_each_other_are_each_looked_at_once() {
     use super::catalog::ForeignKey;
     let mut catalog = Catalog::clone(&catalog());
@@ -456,6 +377,7 @@ fn results_say_whether_they_are_rows_a_stream_or_nothing() {
         ("select u.*, o.* from users u, orders o", "=id|=name|=ssn|=id|=user_id|=total"),
         ("select * from users join orders using (id)", "=id id|=name|=ssn|=user_id|=total"),
         ("select users from users", "id name ssn"),
+        ("select mode() within group (order by ssn) from users", "ssn"),
         ("select (users).* from users", "=id|=name|=ssn"),
         ("select (users).ssn from users", "=ssn"),
         ("select x from (select ssn as x from users) t", "=ssn"),

@@ -140,8 +140,10 @@ pub(super) enum Expr {
     },
     /// COALESCE: each is computed only where those before it are NULL.
     Coalesce(Vec<Expr>),
-    /// IS NULL and its like, ROW, ARRAY: no value makes it fail.
+    /// IS NULL and its like, ROW: no value makes it fail.
     Total(Vec<Expr>),
+    /// ARRAY of these elements: no value makes it fail.
+    Array(Vec<Expr>),
     /// Several values in the place of one.
     List(Vec<Expr>),
     /// A field of a row: `(row).field`; absent: all of them.

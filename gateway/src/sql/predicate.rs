@@ -11,7 +11,9 @@ pub(super) fn is_value(expr: &Expr) -> bool {
     match expr {
         Expr::Constant(_) | Expr::Parameter(_) => true,
         Expr::Cast { value, .. } => is_value(value),
-        Expr::Total(parts) | Expr::List(parts) | Expr::Computed(parts) => parts.iter().all(is_value),
+        Expr::Total(parts) | Expr::Array(parts) | Expr::List(parts) | Expr::Computed(parts) => {
+            parts.iter().all(is_value)
+        }
         Expr::Operator { left, right, .. } => left.as_ref().is_none_or(|left| is_value(left)) && is_value(right),
         _ => false,
     }
@@ -104,6 +106,7 @@ impl Found {
             | Expr::And(parts)
             | Expr::Or(parts)
             | Expr::Total(parts)
+            | Expr::Array(parts)
             | Expr::List(parts)
             | Expr::Coalesce(parts)
             | Expr::Computed(parts) => parts.iter().for_each(|e| self.walk(e, is_target)),

@@ -304,3 +304,34 @@ select count(*) from f_users();
 select ordinality, name from f_users() with ordinality order by ordinality;
 --- rows from several, the harmless ones: masked
 select a, c from rows from (f_pairs(), f_name(1)) as t (a, b, c);
+--- operator of an extension in a row: refused
+create table w (c extensions.citext, id int);
+set search_path = public, extensions;
+select 1 from w where (c, 1) = ('x', 1);
+--- operator of an extension in a list of rows: refused
+create table w (c extensions.citext, id int);
+set search_path = public, extensions;
+select 1 from w where (c, id) in (('x', 1), ('y', 2));
+--- operator of an extension in a subquery's row: refused
+create table w (c extensions.citext, id int);
+set search_path = public, extensions;
+select ('x', 1) in (select c, id from w);
+--- operator of an extension that says what is distinct: refused
+create table w (c extensions.citext, id int);
+set search_path = public, extensions;
+select 1 from w where (c, 1) is distinct from ('x', 1);
+--- operator of an extension in a mixed list: refused
+create table w (c extensions.citext, id int);
+set search_path = public, extensions;
+select 1 from w where c in ('a', id::text);
+--- operator of an extension in a join: refused
+create table w (c extensions.citext, id int);
+set search_path = public, extensions;
+select 1 from w join w as x using (c);
+--- operator of an extension by its schema: refused
+create table w (c extensions.citext, id int);
+set search_path = public, extensions;
+select 1 from w where c operator(extensions.=) any (select 'a'::extensions.citext);
+--- function of an extension without its parentheses: refused
+create function w(pg_class) returns text language plpgsql as $$ begin return (select ssn from public.users limit 1); end $$;
+select s.w from pg_class s limit 1;

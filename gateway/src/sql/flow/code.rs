@@ -3,7 +3,7 @@
 use super::Walk;
 use super::expr::{TEXT, Value};
 use super::function::Given;
-use super::own::brought;
+use super::own::{Operand, brought};
 use super::scope::{Rows, Scope};
 use super::size::Size;
 use crate::access::{Action, Facts, Name, Object};
@@ -131,7 +131,7 @@ impl Walk<'_> {
         let class = if system { builtin::function(function, known, arguments.len()) } else { None };
         let kinds = builtin::kind(function);
         let many = aggregates || kinds.aggregate || kinds.window || kinds.set;
-        let of = result_type(function, types.first().copied()).or(brought(&arguments));
+        let of = result_type(function, arguments.first().map(Operand::from)).or(brought(&arguments));
         if system && function == "pg_notify" {
             // As NOTIFY does.
             self.plain(Action::SqlSession, Object::Resource);
@@ -195,12 +195,19 @@ impl Walk<'_> {
 }
 
 /// The result's type of functions that are often called within others.
-fn result_type(function: &str, first: Option<u32>) -> Option<u32> {
+fn result_type(function: &str, first: Option<Operand>) -> Option<u32> {
+    // A literal is a text where one may stand.
+    let text = || match first {
+        Some(Operand::Literal) => true,
+        Some(Operand::Of(of)) => builtin::is_text(of),
+        _ => false,
+    };
     match function {
-        // They are of ranges, bytes and bits as well.
-        "lower" | "upper" | "btrim" | "ltrim" | "rtrim" | "substr" | "substring" | "reverse" => {
-            Some(TEXT).filter(|_| first.is_some_and(builtin::is_text))
+        // They are of ranges, bytes, bits and shapes as well.
+        "lower" | "upper" | "btrim" | "ltrim" | "rtrim" | "substr" | "substring" | "reverse" | "like_escape" => {
+            Some(TEXT).filter(|_| text())
         }
+        "length" => Some(23).filter(|_| text()),
         "initcap"
         | "concat"
         | "concat_ws"
@@ -212,14 +219,13 @@ fn result_type(function: &str, first: Option<u32>) -> Option<u32> {
         | "quote_literal"
         | "quote_ident"
         | "quote_nullable"
-        | "like_escape"
         | "similar_to_escape"
         | "split_part"
         | "array_to_string"
         | "jsonb_extract_path_text" => Some(TEXT),
         "to_json" | "row_to_json" | "array_to_json" | "json_build_object" | "json_build_array" => Some(114),
         "to_jsonb" | "jsonb_build_object" | "jsonb_build_array" | "jsonb_extract_path" => Some(3802),
-        "length" | "char_length" | "character_length" | "octet_length" | "ascii" | "strpos" | "position" => Some(23),
+        "char_length" | "character_length" | "octet_length" | "ascii" | "strpos" | "position" => Some(23),
         _ => None,
     }
 }

@@ -24,6 +24,9 @@ const VARBIT: u32 = 1562;
 const JSON: u32 = 114;
 const JSONB: u32 = 3802;
 
+/// `int2vector` and `oidvector`, of which operators and slices make arrays.
+const VECTORS: [u32; 2] = [22, 30];
+
 /// A value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Value {
@@ -68,6 +71,11 @@ impl Value {
 
     fn typed(self, of: Option<u32>) -> Self {
         Value { of, ..self }
+    }
+
+    /// Its type, where no parameter decides it.
+    pub(super) fn known_type(&self) -> Option<u32> {
+        self.of.filter(|_| self.typing != Typing::Parameter)
     }
 
     /// How long it can be, by its type where all values of that are short.
@@ -209,8 +217,15 @@ impl Walk<'_> {
             }
             Expr::Total(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
-                let of = brought(&values).filter(|_| !self.catalog.prefers());
+                // A literal in a row takes the type of what it is compared with.
+                let literal = values.iter().any(|value| value.typing == Typing::Literal);
+                let of = brought(&values).filter(|_| !literal);
                 // Printed as text, arrays and rows double the quotes of what is in them.
+                Value::computed(values).grown(2).typed(of)
+            }
+            Expr::Array(parts) => {
+                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                let of = brought(&values).filter(|_| !self.catalog.prefers());
                 Value::computed(values).grown(2).typed(of)
             }
             Expr::List(parts) => {
@@ -218,10 +233,12 @@ impl Walk<'_> {
                 let of = values.first().and_then(|value| value.of);
                 let of = of.filter(|of| values.iter().all(|value| value.of.is_none_or(|other| other == *of)));
                 let first = values.first().map(|value| value.typing).unwrap_or_default();
-                let typing = match brought(&values) {
-                    _ if values.iter().all(|value| value.typing == first) => first,
-                    Some(_) => Typing::Sure,
-                    None => Typing::Parameter,
+                let among = |typing| values.iter().any(|value| value.typing == typing);
+                let typing = match (first, brought(&values)) {
+                    (Typing::Literal | Typing::Number, _) if values.iter().all(|value| value.typing == first) => first,
+                    // A literal among others may be compared alone.
+                    (_, Some(_)) if !among(Typing::Literal) => Typing::Sure,
+                    _ => Typing::Parameter,
                 };
                 let of = of.or(brought(&values).filter(|_| typing == Typing::Sure));
                 Value { typing, ..Value::computed(values).typed(of) }
@@ -322,6 +339,7 @@ impl Walk<'_> {
                 [column] => self.of_column(column),
                 // The server calls it ambiguous, or sees one that this scope cannot tell.
                 several => {
+                    self.attribute(path);
                     let of = self.all_brought(&Rows { columns: several.to_vec(), open: None });
                     Value { nodes: several.iter().map(|column| column.node).collect(), of, ..Value::default() }
                 }
@@ -331,6 +349,7 @@ impl Walk<'_> {
                 Value { nodes: vec![node], exact: true, ..Value::default() }
             }
             Found::Open(node) => {
+                self.attribute(path);
                 let of = self.brought.contains(&node).then_some(BROUGHT);
                 Value { nodes: vec![node], of, ..Value::default() }
             }
@@ -350,6 +369,13 @@ impl Walk<'_> {
                 }
                 _ => self.opaque(),
             },
+        }
+    }
+
+    /// `t.f` is `f(t)` where the row has no such column, and that nobody knows.
+    fn attribute(&mut self, path: &[String]) {
+        if let [_, .., name] = path {
+            self.own_of_rows(name).into_iter().for_each(|function| self.execute(function));
         }
     }
 
@@ -449,6 +475,7 @@ impl Walk<'_> {
         let own = match symbol {
             // By which of both values are sorted, or the only operand of one that stands before it.
             _ if left.is_none() => self.own_operators(symbol, Operand::Any, Operand::Any),
+            _ if is_elsewhere(name) => self.own_elsewhere(symbol, one, other),
             // NOT SIMILAR TO.
             "~" => ["~", "!~"].into_iter().flat_map(|symbol| self.own_operators(symbol, one, other)).collect(),
             _ => self.own_operators(symbol, one, other),
@@ -481,7 +508,8 @@ impl Walk<'_> {
             _ => false,
         };
         // What one of the database's own makes, nobody knows.
-        let of = result_type(symbol, a, b).or(brought(left.iter().chain([&right]))).filter(|_| own.is_empty());
+        let of = result_type(symbol, left.as_ref().and_then(Value::known_type), right.known_type());
+        let of = of.or(brought(left.iter().chain([&right]))).filter(|_| own.is_empty());
         let mut value = Value::computed(left.into_iter().chain([right])).typed(of);
         if !own.is_empty() && !name.first().is_some_and(|schema| schema == "pg_catalog" && name.len() > 1) {
             // Which of them the server takes depends on types.
@@ -598,7 +626,8 @@ impl Walk<'_> {
         }
         let of = match (document, slice) {
             (true, _) => Some(JSONB),
-            (false, true) => value.of,
+            // Of a vector it is an array.
+            (false, true) => value.of.map(|of| if VECTORS.contains(&of) { BROUGHT } else { of }),
             (false, false) => element,
         };
         if !total {
@@ -628,7 +657,14 @@ impl Walk<'_> {
                     ([column], None) => Operand::of(column.of),
                     _ => Operand::of(self.all_brought(&rows)),
                 };
-                let own = self.own_operators(symbol, (&test).into(), column);
+                let elsewhere = is_elsewhere(operator);
+                let own = match elsewhere {
+                    true => self.own_elsewhere(symbol, (&test).into(), column),
+                    false => self.own_operators(symbol, (&test).into(), column),
+                };
+                if elsewhere && own.is_empty() {
+                    self.unknown();
+                }
                 own.into_iter().for_each(|function| self.execute(function));
                 let all = [test.nodes, nodes].concat();
                 self.filter(all.clone());
@@ -671,13 +707,19 @@ fn result_type(symbol: &str, left: Option<u32>, right: Option<u32>) -> Option<u3
         ("||", Some(UNKNOWN), Some(UNKNOWN)) => Some(TEXT),
         ("||", Some(left), Some(right)) if is_text(left) && (is_text(right) || right == UNKNOWN) => Some(TEXT),
         ("||", Some(left), Some(right)) if is_text(right) && (is_text(left) || left == UNKNOWN) => Some(TEXT),
-        ("||", Some(left), Some(right)) if left == right => Some(left),
+        ("||", Some(BIT), Some(BIT)) => Some(VARBIT),
+        ("||", Some(left), Some(right)) if left == right && !VECTORS.contains(&left) => Some(left),
         ("->" | "#>", Some(JSONB), _) => Some(JSONB),
         ("->" | "#>", Some(JSON), _) => Some(JSON),
         ("->>" | "#>>", Some(JSON | JSONB), _) => Some(TEXT),
         _ if is_comparison(symbol) => Some(16),
         _ => None,
     }
+}
+
+/// Whether an operator is named by a schema other than PostgreSQL's.
+fn is_elsewhere(name: &[String]) -> bool {
+    matches!(name, [schema, .., _] if schema != "pg_catalog")
 }
 
 fn is_comparison(symbol: &str) -> bool {

@@ -22,7 +22,7 @@ const VOID: u32 = 2278;
 const VARCHAR: u32 = 1043;
 
 /// Parameters that take several types (`pg_type.dat`): `any...`, and what stands for a type that is not a value's.
-const POLYMORPHIC: [u32; 12] = [2276, 2277, 2283, 2776, 3500, 3831, 4537, 5077, 5078, 5079, 5080, 4538];
+pub(super) const POLYMORPHIC: [u32; 12] = [2276, 2277, 2283, 2776, 3500, 3831, 4537, 5077, 5078, 5079, 5080, 4538];
 
 /// What a call is given.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Walk;
 use super::expr::{TEXT, Value};
-use super::function::{Given, RECORD};
+use super::function::{Given, POLYMORPHIC, RECORD};
 use super::scope::{Column, Rows};
 use crate::access::Name;
 use crate::sql::builtin;
@@ -111,6 +111,25 @@ impl<'a> Walk<'a> {
             })
         });
         may.map(|own| own.function).collect()
+    }
+
+    /// Those where the name is one of another schema than PostgreSQL's: nothing of PostgreSQL's comes before them.
+    pub(super) fn own_elsewhere(&self, symbol: &str, left: Operand, right: Operand) -> Vec<u32> {
+        let takes = |operand: Operand, of| operand.types().any(|one| self.may_become(one, of));
+        let own = self.catalog.operators_named(symbol);
+        own.filter(|own| takes(left, own.left) && takes(right, own.right)).map(|own| own.function).collect()
+    }
+
+    /// The functions of that name that may take a row.
+    pub(super) fn own_of_rows(&self, name: &str) -> Vec<u32> {
+        let given = Given { values: vec![Value::default()], ..Given::default() };
+        // The types of the system's own rows are not known.
+        let row = |of: &u32| match self.catalog.types.get(of) {
+            Some(of) => of.kind == TypeKind::Composite,
+            None => POLYMORPHIC.contains(of) || *of == RECORD || !builtin::is_type(*of),
+        };
+        let own = self.candidates(None, name, &given).into_iter();
+        own.filter(|own| own.arguments.first().is_none_or(row)).map(|own| own.oid).collect()
     }
 
     /// [`BROUGHT`], where all columns are of types that PostgreSQL brings.

@@ -260,7 +260,7 @@ impl Walk<'_> {
         let columns = columns.iter().enumerate().map(|(at, value)| Column {
             name: format!("column{}", at.saturating_add(1)),
             node: self.node(value),
-            of: value.of,
+            of: value.known_type(),
         });
         Rows { columns: columns.collect(), open: None }
     }
@@ -301,7 +301,10 @@ impl Walk<'_> {
                     let node = self.node(&value);
                     self.append(
                         &mut rows,
-                        Rows { columns: vec![Column { name: output.name.clone(), node, of: value.of }], open: None },
+                        Rows {
+                            columns: vec![Column { name: output.name.clone(), node, of: value.known_type() }],
+                            open: None,
+                        },
                     );
                 }
             }
@@ -422,7 +425,7 @@ impl Walk<'_> {
                     self.graph.feed(node, [b.node]);
                     let size = self.graph.size(a.node).or(self.graph.size(b.node));
                     self.graph.resize(node, size);
-                    merged.push(Column { node, ..a });
+                    merged.push(Column { node, of: united(a.of, b.of), ..a });
                 }
                 (a, b) => {
                     // One of a relation that nobody knows the columns of.

@@ -81,7 +81,8 @@ impl Lowering<'_> {
                 _ => over_what.push(self.opaque("a clause of a call")),
             }
         }
-        over_what.extend(within_group.iter().map(|one| self.sorted(one)).collect::<Vec<_>>());
+        // They are arguments of it, and shown.
+        arguments.extend(within_group.iter().map(|one| self.sorted(one)).collect::<Vec<_>>());
         over_what.extend(filter.as_deref().map(|filter| self.expr(filter)));
         match over {
             Some(WindowType::WindowSpec(window)) => over_what.push(self.window(window)),

@@ -107,7 +107,7 @@ impl Lowering<'_> {
             }
             Ast::Subquery(query) => Expr::Query { query: Box::new(self.query(query)), kind: Subquery::Scalar },
             Ast::Tuple(parts) => Expr::Total(self.exprs(parts)),
-            Ast::Array(Array { elem, .. }) => Expr::Total(self.exprs(elem)),
+            Ast::Array(Array { elem, .. }) => Expr::Array(self.exprs(elem)),
             Ast::GroupingSets(sets) | Ast::Cube(sets) | Ast::Rollup(sets) => self.grouping(sets),
             Ast::IsJson { .. } => self.opaque("IS JSON"),
             _ => self.opaque("an expression of another dialect"),

@@ -78,7 +78,7 @@ impl Lowering {
             NodeEnum::MinMaxExpr(e) => Expr::Chosen { operator: vec!["<".to_owned()], values: self.exprs(&e.args) },
             NodeEnum::NullTest(e) => self.total(e.arg.as_deref()),
             NodeEnum::BooleanTest(e) => self.total(e.arg.as_deref()),
-            NodeEnum::AArrayExpr(e) => self.total(&e.elements),
+            NodeEnum::AArrayExpr(e) => Expr::Array(self.exprs(&e.elements)),
             NodeEnum::RowExpr(e) => self.total(&e.args),
             NodeEnum::List(e) => Expr::List(self.exprs(&e.items)),
             NodeEnum::NamedArgExpr(e) => e.arg.as_deref().map_or(Expr::Opaque, |arg| self.expr(arg)),
@@ -215,8 +215,12 @@ impl Lowering {
                 _ => None,
             };
         }
-        let arguments = self.exprs(&call.args);
+        let mut arguments = self.exprs(&call.args);
         let mut over = self.exprs(&call.agg_order);
+        if call.agg_within_group {
+            // They are arguments of it, and shown.
+            arguments.append(&mut over);
+        }
         over.extend(self.optional(call.agg_filter.as_ref()));
         if let Some(window) = call.over.as_deref() {
             over.push(self.window(window));

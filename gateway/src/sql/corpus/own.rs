@@ -1,0 +1,181 @@
+//! Operators and functions of the database's own: which statements may run them, and which do not.
+
+use std::sync::Arc;
+
+use super::{catalog, relation};
+use crate::access::{Action, Name};
+use crate::sql::catalog::{Cast, CastContext, Catalog, Function, FunctionKind, Operator, RelationKind, Type, TypeKind};
+use crate::sql::{Analyzer, Settings};
+
+/// `record` (`pg_type.dat`).
+const RECORD: u32 = 2249;
+
+/// Somebody's type, and the function that nobody may take for PostgreSQL's.
+const OWN_TYPE: u32 = 90_000;
+const OWN_FUNCTION: u32 = 90_001;
+
+/// The catalog with types for its columns, a table with many of them, somebody's type, and a function of his.
+fn beside(kind: TypeKind, casts: Vec<Cast>) -> Catalog {
+    let mut catalog = Catalog::clone(&catalog());
+    let columns = [
+        ("id", 1700),
+        ("k", 23),
+        ("name", 25),
+        ("c", OWN_TYPE),
+        ("b", 17),
+        ("bits", 1560),
+        ("l", 601),
+        ("bx", 603),
+        ("v", 30),
+    ];
+    let named: Vec<(&str, &str)> = columns.iter().map(|(name, _)| (*name, "")).collect();
+    let (oid, mut things) = relation(9, "things", RelationKind::Table, &named);
+    for (column, (_, of)) in things.columns.iter_mut().zip(columns) {
+        column.type_oid = of;
+    }
+    catalog.relations.insert(oid, things);
+    for column in catalog.relations.get_mut(&1).into_iter().flat_map(|users| &mut users.columns) {
+        column.type_oid = if &*column.name == "id" { 23 } else { 25 };
+    }
+    catalog.types.insert(OWN_TYPE, Type { oid: OWN_TYPE, kind, base: 23, ..Type::default() });
+    catalog.functions.push(Function {
+        oid: OWN_FUNCTION,
+        schema: "public".into(),
+        name: "g".into(),
+        ..Function::default()
+    });
+    catalog.casts = casts;
+    catalog
+}
+
+fn implicit(source: u32, target: u32) -> Cast {
+    Cast { source, target, context: CastContext::Implicit, ..Cast::default() }
+}
+
+fn operator(symbol: &str, left: u32, right: u32) -> Operator {
+    Operator { name: symbol.into(), function: OWN_FUNCTION, left, right, ..Operator::default() }
+}
+
+/// For each of these, whether it may run code of somebody's.
+fn runs<const COUNT: usize>(catalog: Catalog, texts: [&str; COUNT]) -> [bool; COUNT] {
+    let catalog = Arc::new(catalog);
+    texts.map(|text| {
+        let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog, &Settings::default());
+        analysis.effects.iter().any(|effect| effect.action == Action::SqlExecute)
+    })
+}
+
+#[test]
+fn an_operator_of_somebodys_type_is_not_taken_for_others() {
+    let own = |kind, casts: Vec<Cast>, left, right| {
+        let catalog = Catalog { operators: vec![operator("=", left, right)], ..beside(kind, casts) };
+        runs(
+            catalog,
+            [
+                "select 1 from users where id = 1",
+                "select 1 from users where ssn = '1'",
+                "select 1 from users where id in (1, 2)",
+                "select 1 from users where $1 = $2",
+            ],
+        )
+    };
+    let explicit = Cast { context: CastContext::Explicit, ..implicit(23, OWN_TYPE) };
+    assert_eq!(own(TypeKind::Base, vec![], OWN_TYPE, OWN_TYPE), [false, false, false, true]);
+    assert_eq!(own(TypeKind::Base, vec![], 23, OWN_TYPE), [false, false, false, true]);
+    assert_eq!(own(TypeKind::Base, vec![explicit], OWN_TYPE, OWN_TYPE), [false, false, false, true]);
+    assert_eq!(own(TypeKind::Base, vec![implicit(23, OWN_TYPE)], OWN_TYPE, OWN_TYPE), [true, false, true, true]);
+    assert_eq!(own(TypeKind::Domain, vec![], OWN_TYPE, OWN_TYPE), [true, false, true, true]);
+    assert_eq!(own(TypeKind::Base, vec![], 25, 25), [false, true, false, true]);
+}
+
+#[test]
+fn an_operator_that_the_server_may_take_is_one_of_somebodys() {
+    for (symbol, left, right, text) in [
+        // Elements of rows, each with its own type, or that of what it is compared with.
+        ("=", OWN_TYPE, OWN_TYPE, "select 1 from things where (c, 1) = ('x', 1)"),
+        ("=", OWN_TYPE, OWN_TYPE, "select 1 from things where (c, k) in (('x', 1), ('y', 2))"),
+        ("=", OWN_TYPE, OWN_TYPE, "select ('x', 1) in (select c, k from things)"),
+        ("=", OWN_TYPE, OWN_TYPE, "select 1 from things where (c, 1) is distinct from ('x', 1)"),
+        ("=", OWN_TYPE, OWN_TYPE, "select 1 from things where c in ('a', name)"),
+        ("=", 25, OWN_TYPE, "select 1 from things where name in ('zz' || name, (array[c])[1])"),
+        // What is merged of two has the type of both.
+        ("=", 1700, 23, "select 1 from users join things using (id) where id = 1"),
+        // Nothing of PostgreSQL's is in that schema.
+        ("<", 20, 20, "select id operator(public.<) any (select id from users) from users"),
+        ("<", 20, 20, "select id operator(public.<) id from users"),
+        // What results have another type for other arguments.
+        ("=", 701, 23, "select 1 from things where length(l) = k"),
+        ("=", 17, 25, "select 1 from things where like_escape(b, b) = name"),
+        ("=", 23, 25, "select 1 from things where lower($1) = name"),
+        ("=", 1009, 1009, "select 1 from things where (name || $1) = $2"),
+        ("=", 1009, 25, "select 1 from (select $1 as p) x, things where (name || p) = name"),
+        ("=", 1562, 1560, "select (bits || bits) = bits from things"),
+        ("=", 1028, 30, "select v[0:1] = v from things"),
+        ("~", OWN_TYPE, OWN_TYPE, "select bx ~ bx from things"),
+    ] {
+        let operators = vec![operator(symbol, left, right)];
+        let casts = if symbol == "~" { vec![implicit(603, OWN_TYPE)] } else { Vec::new() };
+        let catalog = Catalog { operators, ..beside(TypeKind::Base, casts) };
+        assert_eq!(runs(catalog, [text]), [true], "{text}");
+    }
+}
+
+#[test]
+fn a_function_of_somebodys_type_is_not_taken_for_others() {
+    let own = |arguments: Vec<u32>, variadic, casts| {
+        let mut catalog = beside(TypeKind::Base, casts);
+        let name = Name::from("max");
+        let kind = FunctionKind::Aggregate;
+        catalog.functions.push(Function {
+            oid: 90_002,
+            schema: "public".into(),
+            name,
+            kind,
+            arguments,
+            variadic,
+            ..Function::default()
+        });
+        runs(
+            catalog,
+            [
+                "select max(id) from users",
+                "select max(name) from users",
+                "select max(1) from users",
+                "select max('1') from users",
+                "select max($1) from users",
+            ],
+        )
+    };
+    assert_eq!(own(vec![OWN_TYPE], 0, vec![]), [false, false, false, true, true]);
+    assert_eq!(own(vec![OWN_TYPE], 0, vec![implicit(25, OWN_TYPE)]), [true; 5]);
+    // `int4` becomes `int8`, and anything an `anyelement` or one of `any`.
+    assert_eq!(own(vec![20], 0, vec![]), [true, false, true, true, true]);
+    assert_eq!(own(vec![2283], 0, vec![]), [true; 5]);
+    assert_eq!(own(vec![2276], 2276, vec![]), [true; 5]);
+    assert_eq!(own(vec![1009], 25, vec![]), [true; 5]);
+}
+
+#[test]
+fn a_function_that_is_called_without_its_parentheses_is_one_of_somebodys() {
+    for (name, arguments, text) in [
+        ("percentile_disc", vec![701, 23], "select percentile_disc(0.5) within group (order by k) from things"),
+        // The row type of a relation of the system's.
+        ("g", vec![83], "select s.g from pg_class s"),
+        ("g", vec![RECORD], "select x.g from json_each('{}') x"),
+    ] {
+        let mut catalog = beside(TypeKind::Base, vec![]);
+        let name = Name::from(name);
+        catalog.functions =
+            vec![Function { oid: OWN_FUNCTION, schema: "public".into(), name, arguments, ..Function::default() }];
+        assert_eq!(runs(catalog, [text]), [true], "{text}");
+    }
+    let mut catalog = beside(TypeKind::Base, vec![]);
+    catalog.functions = vec![Function {
+        oid: OWN_FUNCTION,
+        schema: "public".into(),
+        name: "relname".into(),
+        arguments: vec![25],
+        ..Function::default()
+    }];
+    assert_eq!(runs(catalog, ["select s.relname from pg_class s"]), [false]);
+}
