@@ -123,10 +123,13 @@ impl<'a> Walk<'a> {
     /// The functions of that name that may take a row.
     pub(super) fn own_of_rows(&self, name: &str) -> Vec<u32> {
         let given = Given { values: vec![Value::default()], ..Given::default() };
+        let becomes = |target| {
+            self.catalog.casts.iter().any(|cast| cast.target == target && cast.context == CastContext::Implicit)
+        };
         // The types of the system's own rows are not known.
         let row = |of: &u32| match self.catalog.types.get(of) {
-            Some(of) => of.kind == TypeKind::Composite,
-            None => POLYMORPHIC.contains(of) || *of == RECORD || !builtin::is_type(*of),
+            Some(of) => matches!(of.kind, TypeKind::Composite | TypeKind::Domain) || becomes(of.oid),
+            None => becomes(*of) || POLYMORPHIC.contains(of) || *of == RECORD || !builtin::is_type(*of),
         };
         let own = self.candidates(None, name, &given).into_iter();
         own.filter(|own| own.arguments.first().is_none_or(row)).map(|own| own.oid).collect()
