@@ -504,6 +504,52 @@ fn a_relation_with_a_name_of_the_systems_hides_nothing() {
 }
 
 #[test]
+fn a_relation_that_is_only_made_or_dropped_or_renamed_tells_nothing() {
+    let analyze = |catalog: &Catalog, text: &str| {
+        Analyzer::default().analyze(text.as_bytes(), &Arc::new(catalog.clone()), &Settings::default())
+    };
+    let catalog = catalog();
+    for text in [
+        "create table t (a int)",
+        "create table t (a int) inherits (orders)",
+        "create table t as select id from orders",
+        "select id into t from orders",
+        "create view t as select id from orders",
+        "create sequence t",
+        "drop table if exists t",
+        "alter table t rename to u",
+        "alter table t set schema x",
+    ] {
+        let analysis = analyze(&catalog, text);
+        assert!(!analysis.sensitive && analysis.doubtful, "{text}");
+        let unknown = analyze(&Catalog { complete: false, ..(*catalog).clone() }, text);
+        assert!(unknown.effects.iter().any(|effect| effect.action == Action::SqlUnknown), "{text}");
+        let fired = analyze(&Catalog { event_triggers: vec![9], ..(*catalog).clone() }, text);
+        assert!(fired.sensitive, "{text}");
+    }
+    for text in [
+        "create table t as select ssn from users",
+        "create table t as select a from missing",
+        "create view t as select f()",
+        "select ssn into t from users",
+        "drop table users",
+        "drop table t, users",
+        // Rows that are there are looked at.
+        "create table t partition of missing for values in ('1')",
+        "create unique index on t (a)",
+        "alter table t alter a type int",
+        "alter table t attach partition u default",
+        "truncate t",
+        "select 1 from t",
+    ] {
+        assert!(analyze(&catalog, text).sensitive, "{text}");
+    }
+    // What is made may be called as something sensitive is to be.
+    let made = "create table t (a text default '539-48-0120')";
+    assert_eq!(analyze(&catalog, made).recorded_text(made, false), "create table t (a text default '***')");
+}
+
+#[test]
 fn nothing_that_is_sent_can_overflow_the_stack_or_panic() {
     let mut analyzer = Analyzer::default();
     let (catalog, settings) = (catalog(), Settings::default());

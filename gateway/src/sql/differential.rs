@@ -106,7 +106,8 @@ pub fn split(script: &str) -> Vec<String> {
 }
 
 /// Leaves out what the other front-end has no word for: what names stand for afterwards, how a stream is written, what
-/// definitions plug in and compute, the types that they are of, and what keys, indexes and plans tell.
+/// definitions plug in and compute, the types that they are of, whether they look at rows, and what keys, indexes and plans
+/// tell.
 fn plain(statement: &mut Statement) {
     match statement {
         Statement::Act(act) => {
@@ -116,7 +117,7 @@ fn plain(statement: &mut Statement) {
             act.refers.clear();
             act.orders.clear();
             act.ran = false;
-            (act.touches, act.renames, act.adds) = (None, None, false);
+            (act.touches, act.renames, act.adds, act.rowless) = (None, None, false, false);
             if !act.namings.is_empty() {
                 act.namings.clear();
                 act.computes.clear();

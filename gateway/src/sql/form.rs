@@ -385,6 +385,8 @@ pub(super) struct Act {
     pub(super) ran: bool,
     /// What something is called afterwards.
     pub(super) renames: Option<String>,
+    /// Whether it looks at no row of what its effects are on: it makes that, or does away with it, or names it otherwise.
+    pub(super) rowless: bool,
     /// Whether all that it changes of the catalog is something new that runs nothing.
     pub(super) adds: bool,
     /// Whether it answers with rows of its own that hold nothing of a table: SHOW.

@@ -101,7 +101,7 @@ pub(super) fn told(
             walk.effect(action, object, tags, facts);
         }
     }
-    if walk.unresolved && !catalog.complete {
+    if (walk.unresolved || walk.absent) && !catalog.complete {
         // Nothing is known of what the names stand for: no rule on an object could be told to match.
         walk.unknown();
     }
@@ -174,6 +174,8 @@ struct Walk<'a> {
     brought: HashSet<Node>,
     /// Whether a name was used that the catalog does not have.
     unresolved: bool,
+    /// Whether a relation was named that the catalog does not have, by a statement that looks at no row of it.
+    absent: bool,
     /// Whether bodies were read whose names are looked up when they run, and whether that is somewhere else by now.
     bodies_read: bool,
     path_moves: bool,
@@ -221,6 +223,7 @@ impl<'a> Walk<'a> {
             cascaded: HashSet::new(),
             ruled: Vec::new(),
             unresolved: false,
+            absent: false,
             missing: false,
             bodies_read: false,
             path_moves: false,
@@ -300,6 +303,8 @@ impl<'a> Walk<'a> {
             && (self.unresolved
                 || self.touches_sensitive
                 || effects.iter().any(|e| !e.tags.is_empty() || e.action == Action::SqlExecute));
+        // What is made may be called as something sensitive is to be.
+        let literals_sensitive = sensitive || (self.catalog.any_sensitive && self.absent);
         let analysis = Analysis {
             fingerprint: fingerprint.into(),
             statements: program.statements.len(),
@@ -309,14 +314,14 @@ impl<'a> Walk<'a> {
             runs: self.asked.into(),
             renames: self.renames.into(),
             literals: Arc::new([]),
-            parameters: vec![sensitive; program.parameters].into(),
+            parameters: vec![literals_sensitive; program.parameters].into(),
             sensitive,
-            doubtful: self.unresolved || self.missing,
+            doubtful: self.unresolved || self.absent || self.missing,
             late: self.bodies_read,
             changes: self.changes,
             copies_in: self.copies_in,
         };
-        Told { analysis, literals_sensitive: sensitive }
+        Told { analysis, literals_sensitive }
     }
 
     fn settle_filters(&mut self, reach: &[Reach]) {
@@ -478,6 +483,15 @@ impl<'a> Walk<'a> {
         self.unresolved = true;
         let schema = table.schema.as_deref().map(Name::from).or_else(|| self.path.first().cloned());
         (Arc::new(name(schema.unwrap_or_else(|| "public".into()))), Tags::default())
+    }
+
+    /// The same of one that the statement looks at no row of: nothing of it can be told, whatever it is.
+    fn table_itself(&mut self, table: &Table) -> (Arc<TableName>, Tags) {
+        let unresolved = std::mem::take(&mut self.unresolved);
+        let named = self.table(table);
+        self.absent |= self.unresolved;
+        self.unresolved = unresolved;
+        named
     }
 
     /// The relation that a name stands for.

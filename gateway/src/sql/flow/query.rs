@@ -37,7 +37,7 @@ impl Walk<'_> {
 
     /// Keeps rows in a new table.
     pub(super) fn kept(&mut self, table: &Table, rows: &Rows) {
-        let (name, tags) = self.table(table);
+        let (name, tags) = self.table_itself(table);
         let object = Object::Table(name);
         self.effect(Action::SqlCreate, object.clone(), tags, Facts::default());
         for node in rows.columns.iter().map(|column| column.node).chain(rows.open) {

@@ -95,7 +95,7 @@ impl Walk<'_> {
             match on {
                 Target::Resource => self.plain(*action, Object::Resource),
                 Target::Table(table) => {
-                    let (name, tags) = self.table(table);
+                    let (name, tags) = if act.rowless { self.table_itself(table) } else { self.table(table) };
                     self.effect(*action, Object::Table(Arc::clone(&name)), tags, Facts::default());
                     target.get_or_insert(Object::Table(name));
                     self.act_on(*action, table);

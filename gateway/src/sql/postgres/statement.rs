@@ -57,6 +57,11 @@ fn ddl(action: Action, on: Target) -> Statement {
     Statement::Act(Act { changes: Changes::CATALOG, ..act(action, on) })
 }
 
+/// One that looks at no row of what it is on.
+fn rowless(action: Action, on: Target) -> Statement {
+    Statement::Act(Act { changes: Changes::CATALOG, rowless: true, ..act(action, on) })
+}
+
 fn on_table(relation: Option<&RangeVar>) -> Target {
     relation.map_or(Target::Resource, |relation| Target::Table(table(relation)))
 }
@@ -150,7 +155,11 @@ impl Lowering {
                 self.keeping(on, create.query.as_deref())
             }
             NodeEnum::ViewStmt(view) => self.keeping(on_table(view.view.as_ref()), view.query.as_deref()),
-            NodeEnum::CreateStmt(create) => ddl(Action::SqlCreate, on_table(create.relation.as_ref())),
+            // Whether rows of the default partition belong into a new one is looked at.
+            NodeEnum::CreateStmt(create) if create.partbound.is_some() => {
+                ddl(Action::SqlCreate, on_table(create.relation.as_ref()))
+            }
+            NodeEnum::CreateStmt(create) => rowless(Action::SqlCreate, on_table(create.relation.as_ref())),
             NodeEnum::IndexStmt(index) => {
                 let mut computes: Vec<Expr> = self.optional(index.where_clause.as_ref()).into_iter().collect();
                 let expressions = |node: &&Node| match &node.node {
@@ -172,9 +181,9 @@ impl Lowering {
                 let on = on_table(index.relation.as_ref());
                 Statement::Act(Act { changes, computes, orders, ..act(Action::SqlCreate, on) })
             }
-            NodeEnum::CreateSeqStmt(create) => ddl(Action::SqlCreate, on_table(create.sequence.as_ref())),
-            NodeEnum::CreateTrigStmt(create) => ddl(Action::SqlCreate, on_table(create.relation.as_ref())),
-            NodeEnum::RuleStmt(rule) => ddl(Action::SqlCreate, on_table(rule.relation.as_ref())),
+            NodeEnum::CreateSeqStmt(create) => rowless(Action::SqlCreate, on_table(create.sequence.as_ref())),
+            NodeEnum::CreateTrigStmt(create) => rowless(Action::SqlCreate, on_table(create.relation.as_ref())),
+            NodeEnum::RuleStmt(rule) => rowless(Action::SqlCreate, on_table(rule.relation.as_ref())),
             NodeEnum::CreateFunctionStmt(create) => ddl(Action::SqlCreate, Target::Function(strings(&create.funcname))),
             NodeEnum::CreateSchemaStmt(create) => {
                 let inner = create.schema_elts.iter().map(|node| self.statement(node));
@@ -202,13 +211,13 @@ impl Lowering {
                 }
                 Statement::Act(act)
             }
-            NodeEnum::AlterSeqStmt(alter) => ddl(Action::SqlAlter, on_table(alter.sequence.as_ref())),
+            NodeEnum::AlterSeqStmt(alter) => rowless(Action::SqlAlter, on_table(alter.sequence.as_ref())),
             NodeEnum::RenameStmt(rename) => match rename.rename_type() {
                 ObjectType::ObjectRole | ObjectType::ObjectPolicy => ddl(Action::SqlPrivilege, Target::Resource),
                 ObjectType::ObjectDatabase => ddl(Action::SqlAdmin, Target::Resource),
-                _ => ddl(Action::SqlAlter, on_table(rename.relation.as_ref())),
+                _ => rowless(Action::SqlAlter, on_table(rename.relation.as_ref())),
             },
-            NodeEnum::AlterObjectSchemaStmt(alter) => ddl(Action::SqlAlter, on_table(alter.relation.as_ref())),
+            NodeEnum::AlterObjectSchemaStmt(alter) => rowless(Action::SqlAlter, on_table(alter.relation.as_ref())),
             NodeEnum::CommentStmt(_)
             | NodeEnum::AlterDomainStmt(_)
             | NodeEnum::AlterEnumStmt(_)
@@ -463,6 +472,7 @@ impl Lowering {
             inner: Some(Box::new(inner)),
             becomes: Inner::Kept,
             changes: Changes::CATALOG,
+            rowless: true,
             ..act(Action::SqlCreate, on)
         })
     }
@@ -552,5 +562,5 @@ fn drop_objects(drop: &DropStmt) -> Statement {
         // Without it others may read and write what it kept from them.
         effects.push((Action::SqlPrivilege, Target::Resource));
     }
-    Statement::Act(Act { effects, changes: Changes::CATALOG, ..Act::default() })
+    Statement::Act(Act { effects, changes: Changes::CATALOG, rowless: true, ..Act::default() })
 }

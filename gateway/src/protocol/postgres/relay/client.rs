@@ -320,7 +320,7 @@ impl Relay {
             |effect: &Effect| matches!(effect.action, Action::SqlAlter | Action::SqlDrop | Action::SqlUnknown);
         if self.renames.is_none()
             && changes.catalog
-            && prepared.analysis.sensitive
+            && (prepared.analysis.sensitive || prepared.analysis.doubtful)
             && prepared.analysis.effects.iter().any(renames)
         {
             self.renames = Some(self.slot.rename());
