@@ -571,6 +571,41 @@ fn nothing_that_is_sent_can_overflow_the_stack_or_panic() {
     assert_eq!(analyzer.analyze(&[0xff, b'1'], &catalog, &settings).effects[0].action, Action::SqlUnknown);
 }
 
+#[test]
+fn nothing_that_is_sent_takes_long() {
+    let (catalog, settings) = (catalog(), Settings::default());
+    let many = |count: usize, part: &dyn Fn(usize) -> String| (0..count).map(part).collect::<Vec<_>>().join(",");
+    let tables = many(40_000, &|number| format!("users t{number}"));
+    let rows = many(100_000, &|_| "users".to_owned());
+    for text in [
+        // Names that are looked for among many, each time anew; and many of them at once.
+        format!("select {} from {tables}", many(100_000, &|_| "id".to_owned())),
+        format!("select {} from {tables}", many(50_000, &|_| "t1.id".to_owned())),
+        format!("select {} from {tables}", many(10_000, &|_| "*".to_owned())),
+        format!(
+            "select {} from users order by {}",
+            many(50_000, &|number| format!("id c{number}")),
+            many(30_000, &|number| format!("c{number}"))
+        ),
+        format!("with {} select 1", many(50_000, &|number| format!("c{number} as(select)"))),
+        format!("select 1 from {}", many(20_000, &|number| format!("lateral(select id)t{number}"))),
+        // What is made of many columns, again and again.
+        format!("select {}row({rows}){} from users", "abs(".repeat(3000), ")".repeat(3000)),
+        format!("select {} from (select row({rows}) as x from users)s", many(100_000, &|_| "x".to_owned())),
+        // What is tied to what is made of many.
+        format!(
+            "select {} from (select {}ssn as x from users)s,users",
+            many(30_000, &|_| "case when x=id then 1 end".to_owned()),
+            "ssn||".repeat(2000)
+        ),
+    ] {
+        let began = std::time::Instant::now();
+        let told = Analyzer::default().analyze(text.as_bytes(), &catalog, &settings);
+        assert!(!told.effects.is_empty());
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}: {text:.60}", began.elapsed());
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn anything_can_be_analysed(bytes: Vec<u8>, at in 0usize..CORPUS.len(), cut in 0usize..80) {

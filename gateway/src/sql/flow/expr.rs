@@ -5,7 +5,7 @@ use super::graph::Node;
 use super::own::{BROUGHT, Operand, Typing, UNKNOWN, brought, compared};
 use super::scope::{Argument, Column, Found, Rows, Scope};
 use super::size::Size;
-use super::{Equality, Walk};
+use super::{Equality, MANY, Walk};
 use crate::access::{Action, ColumnName, Name, Tags};
 use crate::sql::builtin::{self, Class};
 use crate::sql::form::{Constant, Expr, Quantity, Subquery};
@@ -167,7 +167,12 @@ impl Walk<'_> {
         if !self.step() {
             return Value::default();
         }
-        let value = self.evaluated(expr, scope);
+        let mut value = self.evaluated(expr, scope);
+        if value.nodes.len() > MANY && !value.exact {
+            // Whatever it is in would be made of all of them again.
+            self.looks_through(value.nodes.len());
+            value.nodes = vec![self.graph.derived(value.nodes)];
+        }
         // What is made of a literal has a type.
         let typing = match expr {
             Expr::Constant(Constant::Text | Constant::Null) => Typing::Literal,
@@ -328,6 +333,9 @@ impl Walk<'_> {
     }
 
     fn column(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
+        if !self.looks_through(scope.breadth()) {
+            return Value::default();
+        }
         let value = self.named_column(path, scope);
         self.mentioned.extend(value.nodes.iter().copied());
         value
@@ -399,6 +407,9 @@ impl Walk<'_> {
     }
 
     fn star(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
+        if !self.looks_through(scope.breadth()) {
+            return Value::default();
+        }
         let rows: Vec<Rows> = if path.is_empty() {
             scope.bare().map(|item| item.rows.clone()).collect()
         } else {

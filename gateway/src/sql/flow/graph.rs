@@ -9,6 +9,14 @@ use std::sync::Arc;
 use super::size::Size;
 use crate::access::{ColumnName, Tags};
 
+/// How much is looked at before where values come from counts as unknown.
+const MAX_LOOKS: usize = 20_000_000;
+
+/// Takes some looks from what is left of them.
+fn look(left: &mut Option<usize>, looks: usize) {
+    *left = left.and_then(|left| left.checked_sub(looks));
+}
+
 /// A value of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Node(u32);
@@ -163,8 +171,10 @@ impl Graph {
         tags.fold(Tags::default(), |all, (_, tags)| all.union(tags))
     }
 
-    /// Everything that each value comes from: first without, then with what it is tied to.
-    pub(super) fn settle(&self) -> (Vec<Reach>, Vec<Reach>) {
+    /// Everything that each value comes from: first without, then with what it is tied to; and whether it was found out, which takes
+    /// no more than so many looks. Where it was not, each may hold anything.
+    pub(super) fn settle(&self) -> (Vec<Reach>, Vec<Reach>, bool) {
+        let mut left = Some(MAX_LOOKS);
         let mut reach: Vec<Reach> = (0u32..)
             .map(Node)
             .take(self.nodes.len())
@@ -174,43 +184,65 @@ impl Graph {
                 unknown: self.get(node).is_some_and(|data| data.unknown),
             })
             .collect();
-        self.spread(&mut reach);
+        self.spread(&mut reach, &mut left);
         let untied = reach.clone();
+        self.spread_ties(&mut reach, &mut left);
+        if left.is_some() {
+            return (untied, reach, true);
+        }
+        let anything = || vec![Reach { unknown: true, ..Reach::default() }; self.nodes.len()];
+        (anything(), anything(), false)
+    }
+
+    fn spread_ties(&self, reach: &mut [Reach], left: &mut Option<usize>) {
         let tagged: BTreeSet<Source> = (0u32..)
             .zip(&self.sources)
             .filter_map(|(source, (_, tags))| (!tags.is_empty()).then_some(source))
             .collect();
         let unknown = self.nodes.iter().any(|data| data.unknown);
         if self.ties.is_empty() || (tagged.is_empty() && !unknown) {
-            return (untied, reach);
+            return;
         }
-        let ties: Vec<BTreeSet<Node>> = self.ties.iter().map(|tie| self.ancestors(tie)).collect();
+        let mut ties: Vec<BTreeSet<Node>> = Vec::with_capacity(self.ties.len());
+        for tie in &self.ties {
+            let tied = self.ancestors(tie);
+            look(left, tied.len());
+            ties.push(tied);
+            if left.is_none() {
+                return;
+            }
+        }
         loop {
             let mut changed = false;
             for tie in &ties {
                 let (mut all, mut anything) = (BTreeSet::new(), false);
                 for node in tie {
                     let Some(one) = reach.get(node.place()) else { continue };
+                    look(left, one.derived.len().saturating_add(1));
                     all.extend(one.exact.iter().chain(&one.derived).filter(|source| tagged.contains(source)));
                     anything |= one.unknown;
                 }
                 for node in tie {
                     let Some(one) = reach.get_mut(node.place()) else { continue };
+                    look(left, all.len());
                     let before = (one.derived.len(), one.unknown);
                     one.derived.extend(all.iter().filter(|source| !one.exact.contains(source)));
                     one.unknown |= anything;
                     changed |= before != (one.derived.len(), one.unknown);
                 }
+                if left.is_none() {
+                    return;
+                }
             }
-            changed |= self.spread(&mut reach);
-            if !changed {
-                return (untied, reach);
+            changed |= self.spread(reach, left);
+            if !changed || left.is_none() {
+                return;
             }
         }
     }
 
     /// Hands what each value comes from to what was computed from it, until nothing is new; whether anything was.
-    fn spread(&self, reach: &mut [Reach]) -> bool {
+    fn spread(&self, reach: &mut [Reach], left: &mut Option<usize>) -> bool {
         let mut ever = false;
         loop {
             let mut changed = false;
@@ -218,12 +250,17 @@ impl Graph {
                 let (mut more, mut unknown) = (BTreeSet::new(), false);
                 for input in &data.inputs {
                     let Some(one) = reach.get(input.place()) else { continue };
+                    look(left, one.derived.len().saturating_add(1));
                     more.extend(one.exact.iter().chain(&one.derived));
                     unknown |= one.unknown;
                 }
                 if let Some(one) = data.same.and_then(|node| reach.get(node.place())) {
+                    look(left, one.derived.len());
                     more.extend(&one.derived);
                     unknown |= one.unknown;
+                }
+                if left.is_none() {
+                    return ever;
                 }
                 let Some(this) = reach.get_mut(at) else { continue };
                 let before = (this.derived.len(), this.unknown);
@@ -270,7 +307,7 @@ mod tests {
         let computed = graph.derived(vec![id]);
         let more = graph.derived(vec![id]);
         graph.tie(&[ssn, computed]);
-        let (untied, tied) = graph.settle();
+        let (untied, tied, _) = graph.settle();
         let reaches = |reach: &[Reach], node: Node| {
             let one = &reach[node.0 as usize];
             one.derived.contains(&0) || one.exact.contains(&0)

@@ -38,6 +38,12 @@ use crate::access::{Action, ColumnName, Effect, Facts, FunctionName, Name, Objec
 /// How much of a statement, and of what it calls and reads through, is followed before it counts as unknown.
 const MAX_STEPS: usize = 200_000;
 
+/// How many names are looked at for one step.
+const AT_ONCE: usize = 16;
+
+/// How many columns a value is made of before it is one node.
+const MANY: usize = 64;
+
 /// What stands for all columns of a system relation that may not be read: no name of the server's.
 const WITHHELD: &str = "(withheld)";
 
@@ -159,6 +165,8 @@ struct Walk<'a> {
     repeats: bool,
     /// Sensitive columns that a new value is put into: the log keeps what is other than the old one.
     replaced: Vec<Node>,
+    /// What was told of columns, of which nothing else is known.
+    told: HashSet<(Action, Source)>,
     results: Vec<Shown>,
     /// The rows of statements that later commands get by name.
     named: Vec<scope::Rows>,
@@ -215,6 +223,7 @@ impl<'a> Walk<'a> {
             mentioned: Vec::new(),
             repeats: false,
             replaced: Vec::new(),
+            told: HashSet::new(),
             results: Vec::new(),
             named: Vec::new(),
             many: false,
@@ -247,8 +256,14 @@ impl<'a> Walk<'a> {
 
     /// Counts what was looked at; `false`: it is enough, and the rest is unknown.
     fn step(&mut self) -> bool {
-        self.steps = self.steps.saturating_add(1);
-        if self.steps == MAX_STEPS {
+        self.looks_through(0)
+    }
+
+    /// The same, where it is looked for among so many.
+    fn looks_through(&mut self, many: usize) -> bool {
+        let before = self.steps;
+        self.steps = before.saturating_add(many / AT_ONCE).saturating_add(1);
+        if before < MAX_STEPS && self.steps >= MAX_STEPS {
             self.unknown();
         }
         self.steps < MAX_STEPS
@@ -287,7 +302,10 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(mut self, program: &Program, fingerprint: &str) -> Told {
-        let (untied, tied) = self.graph.settle();
+        let (untied, tied, whole) = self.graph.settle();
+        if !whole {
+            self.unknown();
+        }
         self.settle_filters(&untied);
         self.settle_flows(&tied);
         let results = std::mem::take(&mut self.results);
@@ -341,8 +359,7 @@ impl<'a> Walk<'a> {
                 self.touch(Action::SqlFilter, name, tags, Facts { equality, ..Facts::default() });
             }
             for source in &of.derived {
-                let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
-                self.touch(Action::SqlFilter, name, tags, Facts::default());
+                self.plainly(Action::SqlFilter, *source);
             }
             if of.unknown && self.catalog.any_sensitive {
                 // What decides here may be anything: so is what it tells.
@@ -357,11 +374,11 @@ impl<'a> Walk<'a> {
             let own = target.map(|node| self.graph.exact_tags(node)).unwrap_or_default();
             let mut tags = Tags::default();
             for source in of.exact.iter().chain(&of.derived) {
-                let Some((name, from)) = self.graph.source(*source).cloned() else { continue };
-                if !covers(&own, &from) {
-                    tags = tags.union(&from);
+                let Some((_, from)) = self.graph.source(*source) else { continue };
+                if !covers(&own, from) {
+                    tags = tags.union(from);
                 }
-                self.touch(Action::SqlRead, name, from, Facts::default());
+                self.plainly(Action::SqlRead, *source);
             }
             if !tags.is_empty() || (of.unknown && self.catalog.any_sensitive) {
                 self.effect(Action::SqlDeclassify, object, own.union(&tags), Facts::default());
@@ -370,21 +387,29 @@ impl<'a> Walk<'a> {
         for value in std::mem::take(&mut self.reads) {
             let Some(of) = at(reach, value) else { continue };
             for source in of.exact.iter().chain(&of.derived) {
-                let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
-                self.touch(Action::SqlRead, name, tags, Facts::default());
+                self.plainly(Action::SqlRead, *source);
             }
         }
         for value in std::mem::take(&mut self.leaks) {
             let Some(of) = at(reach, value) else { continue };
             for source in of.exact.iter().chain(&of.derived) {
-                let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
+                let Some((name, tags)) = self.graph.source(*source) else { continue };
                 if !tags.is_empty() || builtin::is_system(&name.table.schema) {
-                    self.touch(Action::SqlDeclassify, name, tags, Facts::default());
+                    self.plainly(Action::SqlDeclassify, *source);
                 }
             }
             if of.unknown && self.catalog.any_sensitive {
                 self.plain(Action::SqlDeclassify, Object::Resource);
             }
+        }
+    }
+
+    /// An action on a column of which nothing else is known: once is enough.
+    fn plainly(&mut self, action: Action, source: Source) {
+        if self.told.insert((action, source))
+            && let Some((name, tags)) = self.graph.source(source).cloned()
+        {
+            self.touch(action, name, tags, Facts::default());
         }
     }
 
@@ -459,8 +484,8 @@ impl<'a> Walk<'a> {
         let mut names = |sources: &mut dyn Iterator<Item = &Source>| -> Vec<Arc<ColumnName>> {
             let mut names = Vec::new();
             for source in sources {
-                let Some((name, tags)) = self.graph.source(*source).cloned() else { continue };
-                self.touch(Action::SqlRead, Arc::clone(&name), tags, Facts::default());
+                let Some(name) = self.graph.source(*source).map(|(name, _)| Arc::clone(name)) else { continue };
+                self.plainly(Action::SqlRead, *source);
                 names.push(name);
             }
             names

@@ -230,6 +230,9 @@ impl Walk<'_> {
             },
             Expr::Total(parts) => parts.iter().for_each(|part| self.placed(part, rows, scope, outputs_first)),
             Expr::Column(path) if path.len() == 1 => {
+                if !self.looks_through(rows.columns.len()) {
+                    return;
+                }
                 let own: Vec<Node> =
                     rows.columns.iter().filter(|c| path.first() == Some(&c.name)).map(|column| column.node).collect();
                 let input = !matches!(scope.find(path), Found::Nowhere);
@@ -271,6 +274,10 @@ impl Walk<'_> {
         for output in outputs {
             match &output.value {
                 Expr::Star(path) => {
+                    if !self.looks_through(scope.breadth()) {
+                        rows.open = Some(self.graph.unknown(Vec::new()));
+                        return rows;
+                    }
                     let items: Vec<Rows> = if path.is_empty() {
                         scope.bare().map(|item| item.rows.clone()).collect()
                     } else {
@@ -340,7 +347,7 @@ impl Walk<'_> {
         match source {
             Source::Table(table) => vec![self.read(table, scope)],
             Source::Derived { alias, columns, query, lateral } => {
-                let around = Scope { items: Vec::new(), ..scope.clone() };
+                let around = scope.around();
                 self.repeats |= *lateral;
                 let rows = self.query(query, if *lateral { scope } else { &around });
                 let rows = self.renamed(rows, columns);
@@ -387,10 +394,16 @@ impl Walk<'_> {
         columns: &[String],
         scope: &Scope<'_>,
     ) -> Vec<Item> {
-        let mut inside = scope.clone();
+        let mut inside = scope.around();
+        inside.items.clone_from(&scope.items);
         let mut lefts = self.source(left, &inside);
         inside.items.extend(lefts.iter().cloned());
         let mut rights = self.source(right, &inside);
+        // All of it is copied several times.
+        let breadth = inside.items.iter().chain(&rights).map(Item::breadth).sum::<usize>();
+        if !self.looks_through(breadth) {
+            return Vec::new();
+        }
         let sides = |items: &[Item]| -> (Vec<Column>, Vec<Node>) {
             let bare = || items.iter().filter(|item| item.bare);
             (bare().flat_map(|item| item.rows.columns.clone()).collect(), bare().filter_map(|i| i.rows.open).collect())
@@ -439,7 +452,7 @@ impl Walk<'_> {
         }
         if let Some(condition) = &on.condition {
             // The two sides, and what is around the whole FROM list.
-            let mut visible = Scope { items: Vec::new(), ..scope.clone() };
+            let mut visible = scope.around();
             visible.items.extend(lefts.iter().chain(&rights).cloned());
             self.predicate(condition, &visible);
         }
@@ -470,8 +483,12 @@ impl Walk<'_> {
     /// A relation, or a common table expression.
     fn read(&mut self, table: &Table, scope: &Scope<'_>) -> Item {
         if table.schema.is_none()
+            && self.looks_through(scope.ctes.count())
             && let Some(rows) = scope.ctes.find(&table.name).cloned()
         {
+            if !self.looks_through(rows.columns.len()) {
+                return Item::default();
+            }
             let columns = rows.columns.into_iter().map(|c| Column { node: self.graph.same(c.node), ..c }).collect();
             let rows = self.renamed(Rows { columns, open: rows.open }, &table.columns);
             return item(Some(table.called().to_owned()), rows);

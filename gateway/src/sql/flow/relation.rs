@@ -20,6 +20,9 @@ impl<'a> Walk<'a> {
         };
         let table = self.name_of(relation);
         let row = self.graph.row();
+        if !self.looks_through(relation.columns.len()) {
+            return Rows { columns: Vec::new(), open: Some(self.graph.unknown(Vec::new())) };
+        }
         let mut columns = Vec::with_capacity(relation.columns.len());
         for (at, column) in relation.columns.iter().enumerate() {
             let same = match &shows {
@@ -158,7 +161,7 @@ pub(in crate::sql) fn copied_tags(catalog: &Catalog) -> Vec<(u32, usize, Tags)> 
 impl Walk<'_> {
     /// The tags of everything that values come from; every tag there is, of one that may be anything.
     fn tags_of(&self, nodes: &[Option<Node>]) -> Vec<Tags> {
-        let (_, reach) = self.graph.settle();
+        let (_, reach, _) = self.graph.settle();
         let every = || {
             let relations = self.catalog.relations.values();
             relations.flat_map(|r| r.columns.iter()).fold(Tags::default(), |all, column| all.union(&column.tags))

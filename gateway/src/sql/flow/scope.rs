@@ -49,11 +49,29 @@ struct Cte {
     name: String,
     rows: Rows,
     next: Ctes,
+    /// How many there are behind it.
+    behind: usize,
+}
+
+impl Drop for Ctes {
+    /// One after the other: a statement may have more of them than the stack has room for.
+    fn drop(&mut self) {
+        let mut next = self.0.take();
+        while let Some(cte) = next.and_then(|last| Rc::try_unwrap(last).ok()) {
+            let Cte { next: mut behind, .. } = cte;
+            next = behind.0.take();
+        }
+    }
 }
 
 impl Ctes {
     pub(super) fn with(&self, name: &str, rows: Rows) -> Self {
-        Ctes(Some(Rc::new(Cte { name: name.to_owned(), rows, next: self.clone() })))
+        Ctes(Some(Rc::new(Cte { name: name.to_owned(), rows, next: self.clone(), behind: self.count() })))
+    }
+
+    /// How many are visible.
+    pub(super) fn count(&self) -> usize {
+        self.0.as_ref().map_or(0, |cte| cte.behind.saturating_add(1))
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Rows> {
@@ -128,15 +146,31 @@ fn is_withheld(column: &Column) -> bool {
 }
 
 impl Item {
+    /// How many names it has.
+    pub(super) fn breadth(&self) -> usize {
+        self.rows.columns.len().saturating_add(1)
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.named && self.name.as_deref() == Some(name)
     }
 }
 
-impl Scope<'_> {
+impl<'p> Scope<'p> {
+    /// What is visible where a source may not see those beside it.
+    pub(super) fn around(&self) -> Self {
+        Scope { outer: self.outer, items: Vec::new(), ctes: self.ctes.clone(), arguments: Rc::clone(&self.arguments) }
+    }
+
     /// A query within this one.
     pub(super) fn inner(&self) -> Scope<'_> {
         Scope { outer: Some(self), items: Vec::new(), ctes: self.ctes.clone(), arguments: Rc::clone(&self.arguments) }
+    }
+
+    /// How many columns, rows and queries a name is looked for in.
+    pub(super) fn breadth(&self) -> usize {
+        let of_level = |level: &Scope<'_>| level.items.iter().map(Item::breadth).sum::<usize>().saturating_add(1);
+        self.levels().map(of_level).sum()
     }
 
     fn levels(&self) -> impl Iterator<Item = &Scope<'_>> {
