@@ -127,6 +127,13 @@ pub(super) fn function(name: &str, argument_types: Option<&[u32]>, arity: usize)
     fitting.unwrap_or_else(|| weakest(named.overloads.iter()).flatten())
 }
 
+/// Whether there is a function of that name that takes just these types, so that nothing is converted for it.
+pub(super) fn takes_exactly(name: &str, argument_types: &[u32]) -> bool {
+    let overloads = TABLES.functions.get(name).map(|named| named.overloads.as_slice()).unwrap_or_default();
+    let texts: Vec<u32> = argument_types.iter().map(|oid| as_text(*oid)).collect();
+    [argument_types, &texts].into_iter().any(|types| overloads.iter().any(|overload| overload.is_exactly(types)))
+}
+
 /// Whether the tables have functions of that name, harmless or not.
 pub(super) fn is_function(name: &str) -> bool {
     TABLES.functions.contains_key(name)

@@ -366,7 +366,7 @@ pub struct Type {
     pub kind: TypeKind,
     /// Whether it is the preferred type of its category (`typispreferred`).
     pub preferred: bool,
-    /// The type that a domain restricts; 0 otherwise.
+    /// The type that a domain restricts, that a range's bounds are of, or the range that a multirange is made of; 0 otherwise.
     pub base: u32,
     /// The relation whose rows these are; 0 otherwise.
     pub relation: u32,

@@ -116,6 +116,9 @@ fn plain(statement: &mut Statement) {
             act.types.clear();
             act.refers.clear();
             act.orders.clear();
+            act.rewrites.clear();
+            act.bounds.clear();
+            act.retypes.clear();
             act.ran = false;
             (act.touches, act.renames, act.adds, act.rowless) = (None, None, false, false);
             if !act.namings.is_empty() {

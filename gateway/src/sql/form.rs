@@ -184,12 +184,18 @@ pub(super) enum Source {
     Table(Table),
     /// A query.
     Derived { alias: Option<String>, columns: Vec<String>, query: Box<Query>, lateral: bool },
-    /// Functions that return rows.
-    Function { alias: Option<String>, columns: Vec<String>, calls: Vec<Expr>, ordinality: bool },
+    /// Functions that return rows; `types`: of which types the statement says that their columns are.
+    Function {
+        alias: Option<String>,
+        columns: Vec<String>,
+        calls: Vec<Expr>,
+        types: Vec<Vec<String>>,
+        ordinality: bool,
+    },
     /// Two of these.
     Join { left: Box<Source>, right: Box<Source>, on: On, alias: Option<String>, columns: Vec<String> },
-    /// Rows that are computed from expressions, of columns with these names (XMLTABLE, JSON_TABLE).
-    Computed { alias: Option<String>, names: Vec<String>, from: Vec<Expr> },
+    /// Rows that are computed from expressions, of columns with these names and types (XMLTABLE, JSON_TABLE).
+    Computed { alias: Option<String>, names: Vec<String>, types: Vec<Vec<String>>, from: Vec<Expr> },
     /// What the front-end does not know.
     Opaque,
 }
@@ -212,6 +218,8 @@ pub(super) struct Added {
     pub(super) from: Vec<String>,
     /// Whether it ends when they have been met before.
     pub(super) ends: bool,
+    /// The values that mark it.
+    pub(super) marks: Vec<Expr>,
 }
 
 /// `SELECT`, `VALUES`, `TABLE`, and what UNION and its like combine.
@@ -245,8 +253,10 @@ pub(super) struct Query {
 /// A value for a column of a write's target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Assignment {
-    /// The column; absent where a part of it, or several are assigned.
+    /// The column; absent where nobody knows which.
     pub(super) column: Option<String>,
+    /// Whether a part of it is assigned: an element, or a field.
+    pub(super) part: bool,
     pub(super) value: Expr,
 }
 
@@ -381,6 +391,12 @@ pub(super) struct Act {
     pub(super) refers: Vec<(Table, Vec<String>)>,
     /// Columns by which the rows of others are in order afterwards: an index's.
     pub(super) orders: Vec<String>,
+    /// Tables whose rows it may write anew, or look through: what is kept with those is computed.
+    pub(super) rewrites: Vec<Table>,
+    /// Partitioned tables that get another partition: its bounds are compared with the keys of rows that are there.
+    pub(super) bounds: Vec<Table>,
+    /// Values of its table's rows that become those of another type.
+    pub(super) retypes: Vec<(Expr, Vec<String>)>,
     /// Whether what it explains is run as well.
     pub(super) ran: bool,
     /// What something is called afterwards.

@@ -19,6 +19,12 @@ pub(super) fn is_value(expr: &Expr) -> bool {
     }
 }
 
+/// Whether an expression is a constant or a parameter as it stands: of any other something has to be computed, and may be code
+/// of the database's own.
+pub(super) fn is_written(expr: &Expr) -> bool {
+    matches!(expr, Expr::Constant(_) | Expr::Parameter(_))
+}
+
 /// A comparison by `=`.
 pub(super) struct Equals<'e> {
     pub(super) left: &'e Expr,

@@ -38,7 +38,7 @@ drop rule burn on fuse;
 --- extension: refused
 drop extension dblink;
 --- owned: refused
-drop owned by current_user;
+drop owned by current_user cascade;
 --- owned by the role's name: refused
 drop owned by {role} cascade;
 --- database: refused

@@ -324,3 +324,53 @@ select v from w;
 create table w (id int, name text);
 create rule "_RETURN" as on select to w do instead select id, ssn as name from users;
 select name from w order by id;
+--- index's function at a change of type: refused
+create table w (id int primary key, a text);
+insert into w values (1, 'x');
+create function w(text) returns text language sql immutable as 'select $1';
+create index on w (w(a));
+create or replace function w(text) returns text language plpgsql immutable as $$ begin raise notice '%', (select ssn from public.users where id = 1); return 'x'; end $$;
+alter table w alter column id type bigint;
+--- index's function at a new column: refused
+create table w (id int primary key, a text);
+insert into w values (1, 'x');
+create function w(text) returns text language sql immutable as 'select $1';
+create index on w (w(a));
+create or replace function w(text) returns text language plpgsql immutable as $$ begin raise notice '%', (select ssn from public.users where id = 1); return 'x'; end $$;
+alter table w add column b double precision default random();
+--- index's function at a new column, in one message: refused; forms simple
+create table w (id int primary key, a text);
+insert into w values (1, 'x');
+create function w(text) returns text language sql immutable as 'select $1';
+create or replace function w(text) returns text language plpgsql immutable as $$ begin raise notice '%', (select ssn from public.users where id = 1); return 'x'; end $$; create index on w (w(a)); alter table w add column b double precision default random();
+--- check's function at a change of type: refused
+create table w (id int primary key, a text);
+insert into w values (1, 'x');
+create function w(text) returns boolean language sql immutable as 'select true';
+alter table w add check (w(a));
+create or replace function w(text) returns boolean language plpgsql immutable as $$ begin raise notice '%', (select ssn from public.users where id = 1); return true; end $$;
+alter table w alter column a type varchar(100);
+--- check's function at its validation: refused
+create table w (id int primary key, a text);
+insert into w values (1, 'x');
+create function w(text) returns boolean language sql immutable as 'select true';
+alter table w add constraint held check (w(a)) not valid;
+create or replace function w(text) returns boolean language plpgsql immutable as $$ begin raise notice '%', (select ssn from public.users where id = 1); return true; end $$;
+alter table w validate constraint held;
+--- index's function at an attached partition: refused
+create table w (id int, a text) partition by range (id);
+create table v (id int, a text);
+insert into v values (1, 'x');
+create function w(text) returns text language sql immutable as 'select $1';
+create index on w (w(a));
+create or replace function w(text) returns text language plpgsql immutable as $$ begin raise notice '%', (select ssn from public.users where id = 1); return 'x'; end $$;
+alter table w attach partition v for values from (0) to (10);
+--- key's function at an attached partition: refused
+create function w(text) returns text language sql immutable as 'select $1';
+create table w (id int, a text) partition by list (w(a));
+create table v (id int, a text);
+insert into v values (1, 'x');
+create or replace function w(text) returns text language plpgsql immutable as $$ begin raise notice '%', (select ssn from public.users where id = 1); return 'x'; end $$;
+alter table w attach partition v for values in ('x');
+--- table altered several times, in one message: masked; forms simple
+create table w (id int primary key, a text); alter table w add column b int default 5; alter table w add column c text; alter table w alter column c set default 'x';

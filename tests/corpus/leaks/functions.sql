@@ -335,3 +335,37 @@ select 1 from w where c operator(extensions.=) any (select 'a'::extensions.citex
 --- function of an extension without its parentheses: refused
 create function w(pg_class) returns text language plpgsql as $$ begin return (select ssn from public.users limit 1); end $$;
 select s.w from pg_class s limit 1;
+--- function's notation behind a row in brackets: refused
+create function w(users) returns int language plpgsql as $$ begin raise notice '%', $1.name; return 1; end $$;
+select (u).w from users u;
+--- function's notation behind a composite value: refused
+create table c (f text, g int);
+create function w(c) returns int language plpgsql as $$ begin raise notice '%', (select ssn from users where id = 1); return 1; end $$;
+select (('x', 1)::c).w;
+--- field of a composite value: masked
+create table c (f text, g int);
+select (('x', 1)::c).f;
+--- function's notation behind a composite column: refused
+create table c (f text, g int);
+create function w(c) returns int language plpgsql as $$ begin raise notice '%', (select ssn from users where id = 1); return 1; end $$;
+create table w (id int, a c);
+insert into w values (1, ('x', 1));
+select (a).w, (w.a).w from w;
+--- field of a composite column: masked
+create table c (f text, g int);
+create table w (id int, a c);
+insert into w values (1, ('x', 1));
+select (a).f, (w.a).g, (a).* from w;
+--- function's notation behind a text: refused
+create function w(text) returns int language plpgsql as $$ begin raise notice '%', (select ssn from users where id = 1); return 1; end $$;
+select ('x'::text).w;
+--- function's notation behind a column in brackets: refused
+create function w(text) returns int language plpgsql as $$ begin raise notice '%', (select ssn from users where id = 1); return 1; end $$;
+select (name).w from users;
+--- function's notation behind a subquery: refused
+create function w(text) returns int language plpgsql as $$ begin raise notice '%', (select ssn from users where id = 1); return 1; end $$;
+select (select name from users where id = 1).w;
+--- file by a function's notation: refused
+select ('PG_VERSION'::text).pg_read_file;
+--- function's notation of a field of a function's rows: masked
+select (pg_get_keywords()).word limit 1;

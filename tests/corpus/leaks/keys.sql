@@ -129,3 +129,14 @@ insert into users (id, name, card) values (1, 'x', default) on conflict (id) do 
 create table w (k text generated always as (card || 'x') stored, primary key (id)) inherits (users);
 insert into w (id, name) values (2, 'x');
 insert into w (id, name, card) select 2, 'x', card from users where id = 1 on conflict (id) do update set note = excluded.k returning note;
+--- key of an array by its element: either
+update tokens set digits[1] = '4539-7712-8841-0063' where id = 2;
+--- key of an array by its element, of a conflict: either
+insert into tokens (id) values (2) on conflict (id) do update set digits[1] = '4539-7712-8841-0063';
+--- key of an array by its element, inserted: either
+insert into tokens (id, digits[1]) values (9, '4539-7712-8841-0063');
+--- bounds of a partition beside what is in none: refused
+create table w partition of vaults for values from ('5') to ('6');
+--- bounds of an attached partition beside what is in none: refused
+create table w (id int, ssn text);
+alter table vaults attach partition w for values from ('5') to ('6');

@@ -291,3 +291,27 @@ update guarded set line = 'x' where id = 1;
 delete from guarded where id = 1;
 --- policy over an update's returning: either
 update guarded set line = 'x' where id = 1 returning id;
+--- insert into an array by a hidden place: refused
+create table w (id int, a int[]);
+insert into w (id, a[(select ascii(ssn) from users where id = 1)]) values (1, 1);
+select array_lower(a, 1) from w;
+--- insert into an array by a place that code computes: refused
+create table w (id int, a int[]);
+create function w() returns int language plpgsql as $$ begin raise notice '%', (select ssn from users where id = 1); return 1; end $$;
+insert into w (id, a[w()]) values (1, 1);
+--- insert into an array by a place: masked
+create table w (id int, a int[]);
+insert into w (id, a[2]) values (1, 1);
+select array_lower(a, 1) from w;
+--- conflict's update of an array by a hidden place: refused
+create table w (id int primary key, a int[]);
+insert into w values (1);
+insert into w (id) values (1) on conflict (id) do update set a[(select ascii(ssn) from users where id = 1)] = 1;
+--- merge into an array by a hidden place: refused
+create table w (id int, a int[]);
+merge into w using (select 1 as i) s on w.id = s.i when not matched then insert (id, a[(select ascii(ssn) from users where id = 1)]) values (1, 1);
+select array_lower(a, 1) from w;
+--- merge into an array by a place: masked
+create table w (id int, a int[]);
+merge into w using (select 1 as i) s on w.id = s.i when not matched then insert (id, a[2]) values (1, 1);
+select array_lower(a, 1) from w;

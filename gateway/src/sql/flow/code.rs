@@ -3,13 +3,34 @@
 use super::Walk;
 use super::expr::{TEXT, Value};
 use super::function::Given;
-use super::own::{Operand, brought};
+use super::own::{FIRST_OWN, Operand, brought};
 use super::scope::{Rows, Scope};
 use super::size::Size;
 use crate::access::{Action, Facts, Name, Object};
 use crate::sql::Changes;
 use crate::sql::builtin::{self, Class};
 use crate::sql::form::{Call, Expr, Sets};
+
+/// Functions that make a value of a type that an argument names, or is of: its input functions run, and its checks.
+const MADE: [&str; 17] = [
+    "array_in",
+    "array_recv",
+    "domain_in",
+    "domain_recv",
+    "json_populate_record",
+    "json_populate_recordset",
+    "jsonb_populate_record",
+    "jsonb_populate_record_valid",
+    "jsonb_populate_recordset",
+    "multirange_in",
+    "multirange_recv",
+    "pg_input_error_info",
+    "pg_input_is_valid",
+    "range_in",
+    "range_recv",
+    "record_in",
+    "record_recv",
+];
 
 /// Window functions that show what another row holds: one row in, one row out, and no value of it makes them fail.
 const SHOWN_BY_WINDOW: [&str; 5] = ["first_value", "lag", "last_value", "lead", "nth_value"];
@@ -41,6 +62,7 @@ impl Walk<'_> {
                 self.unknown();
             }
         }
+        self.taken(&arguments);
         let value = Value::computed(arguments).failing();
         self.leaks.extend(value.nodes.iter().copied());
         Value { of: Some(TEXT), ..value }
@@ -126,9 +148,20 @@ impl Walk<'_> {
             }
         }
         let Given { values: arguments, names, variadic } = given;
+        if MADE.contains(&function) {
+            self.made(function, &arguments);
+        }
         let types: Vec<u32> = arguments.iter().map_while(|argument| argument.of).collect();
         let known = (types.len() == arguments.len()).then_some(types.as_slice());
-        let class = if system { builtin::function(function, known, arguments.len()) } else { None };
+        let mut class = if system { builtin::function(function, known, arguments.len()) } else { None };
+        if function.contains("json") {
+            self.documented(&arguments);
+        }
+        let as_it_is = known.is_some_and(|types| builtin::takes_exactly(function, types));
+        let converted = !as_it_is && self.together(&arguments.iter().collect::<Vec<_>>());
+        if converted && matches!(class, Some(Class::Total(_))) {
+            class = Some(Class::Pure);
+        }
         let kinds = builtin::kind(function);
         let many = aggregates || kinds.aggregate || kinds.window || kinds.set;
         let of = result_type(function, arguments.first().map(Operand::from)).or(brought(&arguments));
@@ -168,6 +201,22 @@ impl Walk<'_> {
                 self.filter(value.nodes.clone());
                 let size = if kinds.aggregate || kinds.long { Size::ANY } else { value.size.grown(8) };
                 Value { of, size, ..value }
+            }
+        }
+    }
+
+    /// Runs what the types do that a function makes values of: the one that its first argument is of, or any there is.
+    fn made(&mut self, function: &str, arguments: &[Value]) {
+        let value =
+            Value { nodes: arguments.iter().flat_map(|value| value.nodes.clone()).collect(), ..Value::default() };
+        let of = arguments.first().filter(|_| function.contains("populate")).map(Operand::from);
+        match of {
+            Some(Operand::Of(of)) if of >= FIRST_OWN => self.type_runs(of, &value),
+            _ => {
+                let catalog = self.catalog;
+                let mut own: Vec<u32> = catalog.types.keys().copied().collect();
+                own.sort_unstable();
+                own.into_iter().for_each(|of| self.type_runs(of, &value));
             }
         }
     }

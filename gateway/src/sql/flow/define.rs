@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::expr::Value;
 use super::graph::Node;
 use super::scope::{Column, Scope};
+use super::stored::texts;
 use super::{Shown, Walk};
 use crate::access::{Action, ColumnName, Object};
 use crate::sql::builtin;
-use crate::sql::catalog::{Relation, RelationKind};
+use crate::sql::catalog::{Column as Place, Relation, RelationKind};
 use crate::sql::form::{Act, Statement, Target};
+use crate::sql::predicate::is_value;
 
 impl<'a> Walk<'a> {
     /// What a definition runs and moves, beside what it is.
@@ -36,6 +38,19 @@ impl<'a> Walk<'a> {
                 continue;
             };
             self.joined(from, to);
+        }
+        for table in &act.rewrites {
+            match self.relation(table) {
+                Some(relation) => self.rewritten(relation),
+                // What is not a table has nothing kept with it, and the server finds none that nobody knows.
+                None => self.unresolved = true,
+            }
+        }
+        for table in &act.bounds {
+            match self.relation(table) {
+                Some(relation) => self.bounded(relation),
+                None => self.unknown(),
+            }
         }
         if let Some(touched) = &act.touches {
             let catalog = self.catalog;
@@ -94,17 +109,45 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// A table's rows are written anew, or looked through: what it computes of them is run. What that tells was told when they
+    /// came.
+    fn rewritten(&mut self, relation: &'a Relation) {
+        if !self.step() {
+            return;
+        }
+        let columns = untold(relation, self.graph.derived(Vec::new()));
+        for text in texts(relation) {
+            self.checked(&text, &columns);
+        }
+        self.referring(relation);
+        let catalog = self.catalog;
+        for child in catalog.descendants(relation.oid) {
+            self.referring(child);
+            for text in texts(child) {
+                self.checked(&text, &columns);
+            }
+        }
+    }
+
+    /// A partitioned table gets another partition: the rows of its default one, which may be within the bounds, are looked
+    /// through, and whether one is tells of its key.
+    fn bounded(&mut self, relation: &'a Relation) {
+        self.rewritten(relation);
+        let table = self.name_of(relation);
+        let key = relation.partition_key.as_deref().unwrap_or_default();
+        for column in relation.columns.iter().filter(|column| key.contains(&*column.name)) {
+            let name = Arc::new(ColumnName { table: table.clone(), column: Arc::clone(&column.name) });
+            let node = self.graph.column(&name, &column.tags, None);
+            self.leaks.push(node);
+        }
+    }
+
     /// What a table's indexes compute, or a materialised view's query.
     fn touched(&mut self, relation: &'a Relation) {
         if !self.step() {
             return;
         }
-        let node = self.graph.derived(Vec::new());
-        let columns: Vec<Column> = relation
-            .columns
-            .iter()
-            .map(|column| Column { name: column.name.to_string(), node, of: Some(column.type_oid) })
-            .collect();
+        let columns = untold(relation, self.graph.derived(Vec::new()));
         for text in &relation.indexed {
             self.checked(text, &columns);
         }
@@ -157,6 +200,12 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The columns of a relation, of which nothing is told.
+fn untold(relation: &Relation, node: Node) -> Vec<Column> {
+    let column = |column: &Place| Column { name: column.name.to_string(), node, of: Some(column.type_oid) };
+    relation.columns.iter().map(column).collect()
+}
+
 /// What statements of a text changed of the catalog that the others are read by.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
@@ -164,6 +213,8 @@ pub(super) struct Moved {
     any: bool,
     /// New names of what was there.
     names: Vec<String>,
+    /// Whether a table may have got what its rows are computed by.
+    computed: bool,
 }
 
 impl Moved {
@@ -179,6 +230,7 @@ impl Moved {
                 };
                 let nothing = act.inner.is_none() && act.computes.is_empty() && act.domain.is_none();
                 let plain = act.plugs.is_empty() && act.touches.is_none() && act.joins.is_empty();
+                let plain = plain && (act.rewrites.is_empty() || !self.computed) && act.retypes.is_empty();
                 nothing && plain && act.effects.iter().all(|(action, on)| *action != Action::SqlExecute && known(on))
             }
             Statement::Query(_) | Statement::Write(_) | Statement::Runs(_) | Statement::Copy(_) | Statement::Opaque => {
@@ -195,6 +247,10 @@ impl Moved {
             self.any |= act.effects.iter().any(|(action, _)| changes(*action));
             self.any |= act.changes.catalog && (!act.adds || act.types.iter().any(own));
             self.names.extend(act.renames.clone());
+            let on_tables = act.effects.iter().all(|(_, on)| matches!(on, Target::Table(_)));
+            let values = act.computes.iter().all(is_value);
+            self.computed |=
+                act.changes.catalog && !act.adds && !(on_tables && values && act.types.iter().all(|of| !own(of)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::function::Given;
 use super::graph::Node;
-use super::own::{BROUGHT, Operand, Typing, UNKNOWN, brought, compared};
+use super::own::{BROUGHT, FIRST_OWN, Operand, Typing, UNKNOWN, brought, compared};
 use super::scope::{Argument, Column, Found, Rows, Scope};
 use super::size::Size;
 use super::{Equality, MANY, Walk};
@@ -13,6 +13,9 @@ use crate::sql::predicate::{Equals, MAX_LIST, equality, is_equals, is_value};
 
 /// `text` (`pg_type.dat`).
 pub(super) const TEXT: u32 = 25;
+
+/// `boolean` (`pg_type.dat`).
+const BOOL: u32 = 16;
 
 const INT2: u32 = 21;
 const INT4: u32 = 23;
@@ -124,10 +127,16 @@ impl Walk<'_> {
         }
     }
 
+    /// A value that stands where a truth value has to.
+    fn truth(&mut self, value: &Value) -> bool {
+        value.of != Some(BOOL) && self.assigned_to(value, BOOL)
+    }
+
     /// One comparison of a condition, or anything else that is true or false; what it is made of.
     fn compared(&mut self, expr: &Expr, scope: &Scope<'_>) -> Vec<Node> {
         let Some(Equals { left, right, even }) = equality(expr) else {
             let value = self.expr(expr, scope);
+            self.truth(&value);
             self.filter(value.nodes.clone());
             return value.nodes;
         };
@@ -137,7 +146,9 @@ impl Walk<'_> {
         };
         let (one, other) = (self.expr(left, scope), self.expr(right, scope));
         let quantity = if even { Quantity::One } else { Quantity::Any };
-        if !self.own_operators("=", (&one).into(), compared(&other, quantity)).is_empty() {
+        let as_it_is = builtin::exactly("=", one.of, other.of).is_some();
+        let own = !self.own_operators("=", (&one).into(), compared(&other, quantity)).is_empty();
+        if own || (!as_it_is && self.together(&[&one, &other])) {
             let value = self.expr(expr, scope);
             self.filter(value.nodes.clone());
             return value.nodes;
@@ -202,10 +213,20 @@ impl Walk<'_> {
             Expr::Chosen { operator, values } => self.chosen(operator, values, scope),
             // Which of them is computed is the server's choice.
             Expr::And(parts) | Expr::Or(parts) => {
-                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                let mut values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                for value in &mut values {
+                    value.fails |= self.truth(value);
+                }
                 self.lazy(values)
             }
-            Expr::Not(part) => Value { exact: false, ..self.expr(part, scope) },
+            Expr::Not(part) => {
+                let value = self.expr(part, scope);
+                let fails = self.truth(&value);
+                if fails {
+                    self.filter(value.nodes.clone());
+                }
+                Value { exact: false, fails: value.fails || fails, ..value }
+            }
             Expr::Cast { value, to, sized } => self.cast(value, to, *sized, scope),
             // Under another collation not every function and comparison is total.
             Expr::Collate(value) => {
@@ -218,7 +239,7 @@ impl Walk<'_> {
             Expr::Coalesce(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
                 let of = common(&values);
-                self.lazy(values).typed(of)
+                self.mixed(values, of)
             }
             Expr::Total(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
@@ -231,7 +252,12 @@ impl Walk<'_> {
             Expr::Array(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
                 let of = brought(&values).filter(|_| !self.catalog.prefers());
-                Value::computed(values).grown(2).typed(of)
+                let converted = self.mixes(&values);
+                let value = Value::computed(values).grown(2).typed(of);
+                if converted {
+                    self.filter(value.nodes.clone());
+                }
+                Value { fails: value.fails || converted, ..value }
             }
             Expr::List(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
@@ -251,6 +277,7 @@ impl Walk<'_> {
             Expr::Field { row, field } => self.field(row, field.as_deref(), scope),
             Expr::Computed(parts) => {
                 let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                self.taken(&values);
                 // XML and its like write a character as six.
                 let value = Value::computed(values).failing().grown(8);
                 self.filter(value.nodes.clone());
@@ -280,6 +307,19 @@ impl Walk<'_> {
         value
     }
 
+    /// The same, of values that the server makes one type of; `of`: which, where it is known.
+    fn mixed(&mut self, mut values: Vec<Value>, of: Option<u32>) -> Value {
+        if self.mixes(&values) {
+            values.iter_mut().for_each(|value| value.fails = true);
+        }
+        self.lazy(values).typed(of)
+    }
+
+    /// Whether what makes values one type may fail.
+    fn mixes(&mut self, values: &[Value]) -> bool {
+        common(values).is_none_or(|of| of == BROUGHT) && self.together(&values.iter().collect::<Vec<_>>())
+    }
+
     fn case(&mut self, subject: Option<&Expr>, conditions: &[Expr], values: &[Expr], scope: &Scope<'_>) -> Value {
         let subject = subject.map(|subject| (subject, self.expr(subject, scope)));
         let mut nodes = Vec::new();
@@ -294,8 +334,9 @@ impl Walk<'_> {
             let own = self.own_operators("=", left, (&value).into());
             let builtin = own.is_empty();
             own.into_iter().for_each(|function| self.execute(function));
+            let converted = self.together(&[subject, &value]);
             match (of, subject.nodes.as_slice()) {
-                (Expr::Column(_), [node]) if subject.exact && builtin && is_value(condition) => {
+                (Expr::Column(_), [node]) if subject.exact && builtin && !converted && is_value(condition) => {
                     self.filters.push((*node, Equality::Yes));
                 }
                 _ => {
@@ -307,7 +348,7 @@ impl Walk<'_> {
         }
         let values: Vec<Value> = values.iter().map(|value| self.expr(value, scope)).collect();
         let of = common(&values);
-        let mut value = self.lazy(values).typed(of);
+        let mut value = self.mixed(values, of);
         if value.fails {
             self.filter(nodes.clone());
         }
@@ -320,6 +361,10 @@ impl Walk<'_> {
     pub(super) fn compares(&mut self, left: Option<u32>, right: Option<u32>) {
         let own = self.own_operators("=", Operand::of(left), Operand::of(right));
         own.into_iter().for_each(|function| self.execute(function));
+        if left.is_none() || left != right {
+            let of = |of| Value { of, ..Value::default() };
+            self.together(&[&of(left), &of(right)]);
+        }
     }
 
     fn parameter(&mut self, number: usize, scope: &Scope<'_>) -> Value {
@@ -424,13 +469,52 @@ impl Walk<'_> {
 
     fn field(&mut self, row: &Expr, field: Option<&str>, scope: &Scope<'_>) -> Value {
         let value = self.expr(row, scope);
-        match (&value.row, field) {
-            (Some(rows), Some(field)) => match rows.columns.iter().find(|column| column.name == field) {
-                Some(column) => Value { fails: value.fails, ..self.of_column(column) },
-                None => Value { exact: false, row: None, ..value },
-            },
-            (Some(_), None) => value,
-            (None, _) => Value { exact: false, row: None, of: None, ..value },
+        let Some(field) = field else {
+            return match &value.row {
+                Some(_) => value,
+                None => Value { exact: false, of: None, ..value },
+            };
+        };
+        let known = value.row.as_ref().and_then(|rows| rows.columns.iter().find(|column| column.name == field));
+        if let Some(column) = known {
+            return Value { fails: value.fails, ..self.of_column(column) };
+        }
+        if self.has_field(&value, field) {
+            return Value { exact: false, row: None, of: None, ..value };
+        }
+        // `(v).f` is `f(v)` where there is no such field, whatever `v` is.
+        let given = Given { values: vec![value.clone()], ..Given::default() };
+        if self.has_no_fields(&value) {
+            return self.called(&[field.to_owned()], given, &[], false, scope);
+        }
+        let mut all = value.nodes;
+        if builtin::exists(field) {
+            all.extend(self.called(&[field.to_owned()], given, &[], false, scope).nodes);
+        } else {
+            let own: Vec<u32> = self.candidates(None, field, &given).into_iter().map(|own| own.oid).collect();
+            own.into_iter().for_each(|function| self.execute(function));
+        }
+        Value { nodes: all, fails: value.fails, size: value.size, ..Value::default() }
+    }
+
+    /// The relation whose rows are of a value's type.
+    fn rows_of(&self, value: &Value) -> Option<&crate::sql::catalog::Relation> {
+        let of = self.catalog.types.get(&self.base(value.of?))?;
+        self.catalog.relations.get(&of.relation)
+    }
+
+    /// Whether a value is a row of a type that has such a column.
+    fn has_field(&self, value: &Value, field: &str) -> bool {
+        self.rows_of(value).is_some_and(|relation| relation.columns.iter().any(|column| *column.name == *field))
+    }
+
+    /// Whether all fields of a value are known, or it is no row.
+    fn has_no_fields(&self, value: &Value) -> bool {
+        match (&value.row, Operand::from(value)) {
+            (Some(rows), _) => rows.open.is_none(),
+            (None, Operand::Literal | Operand::Number) => true,
+            (None, Operand::Of(of)) => of != BROUGHT && (builtin::is_type(of) || of >= FIRST_OWN),
+            (None, Operand::Any) => false,
         }
     }
 
@@ -511,11 +595,12 @@ impl Walk<'_> {
         // The values of GREATEST and BETWEEN are compared with each other.
         let class =
             if system { builtin::operator(symbol, if left.is_some() { a } else { b }, element.or(b)) } else { None };
+        let operands: Vec<&Value> = left.iter().chain([&right]).collect();
+        // One of just these types takes them as they are.
+        let as_it_is = builtin::exactly(symbol, a, b).is_some();
+        let converted = system && !as_it_is && self.together(&operands);
         let total = match &class {
-            Some(Class::Total(positions)) => {
-                let operands: Vec<&Value> = left.iter().chain([&right]).collect();
-                self.may_hold(*positions, &operands)
-            }
+            Some(Class::Total(positions)) => !converted && self.may_hold(*positions, &operands),
             _ => false,
         };
         // What one of the database's own makes, nobody knows.
@@ -562,11 +647,15 @@ impl Walk<'_> {
         };
         let Some(target) = target else {
             if let Some((of, _)) = own {
+                self.meets(of);
                 if let Some(row) = self.row_as(&value, of) {
                     return row;
                 }
                 self.type_runs(of, &value);
-                let own: Vec<u32> = self.catalog.casts.iter().filter(|c| c.target == of).map(|c| c.function).collect();
+                // A literal is read as one of the type.
+                let casts =
+                    self.catalog.casts.iter().filter(|cast| cast.target == of && self.could_be(&value, cast.source));
+                let own: Vec<u32> = casts.map(|cast| cast.function).collect();
                 own.into_iter().filter(|function| *function != 0).for_each(|function| self.execute(function));
             }
             self.filter(value.nodes.clone());
@@ -629,6 +718,7 @@ impl Walk<'_> {
         let mut fails = value.fails;
         for place in places {
             let place = self.expr(place, scope);
+            self.assigned_to(&place, INT4);
             // Any other type is converted, and that may fail.
             let fits = matches!(place.of, Some(INT2 | INT4)) || document && place.of == Some(TEXT);
             total &= fits || place.nodes.is_empty();
@@ -677,6 +767,8 @@ impl Walk<'_> {
                     self.unknown();
                 }
                 own.into_iter().for_each(|function| self.execute(function));
+                let rows: Vec<Value> = rows.columns.iter().map(|column| self.of_column(column)).collect();
+                self.together(&rows.iter().chain([&test]).collect::<Vec<_>>());
                 let all = [test.nodes, nodes].concat();
                 self.filter(all.clone());
                 self.graph.tie(&all);

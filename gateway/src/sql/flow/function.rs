@@ -344,6 +344,7 @@ impl<'a> Walk<'a> {
         let value = Value { size, ..value };
         let cast = value.of.and_then(|of| self.catalog.cast(of, to)).copied();
         self.type_runs(to, &value);
+        self.assigned_to(&value, to);
         if let Some(cast) = cast.filter(|cast| cast.function != 0) {
             self.execute(cast.function);
             let node = self.graph.unknown(value.nodes.clone());
@@ -396,6 +397,7 @@ impl<'a> Walk<'a> {
     /// Runs what a type of the database's own does to make one of a value: input functions, and the checks of domains.
     pub(super) fn type_runs(&mut self, of: u32, value: &Value) {
         let catalog = self.catalog;
+        self.meets(of);
         let (mut open, mut seen) = (vec![of], BTreeSet::new());
         while let Some(at) = open.pop() {
             let Some(of) = catalog.types.get(&at).filter(|_| seen.insert(at)) else { continue };

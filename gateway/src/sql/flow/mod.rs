@@ -9,6 +9,7 @@ mod define;
 mod expr;
 mod function;
 mod graph;
+mod implicit;
 mod keys;
 mod names;
 mod own;
@@ -178,6 +179,8 @@ struct Walk<'a> {
     cascaded: HashSet<(u32, Action, Facts)>,
     /// What rules answer with in the place of the write that they replace.
     ruled: Vec<Node>,
+    /// The types of the database's own that values may have: what nobody knows the type of has one of those, or none of them.
+    met: BTreeSet<u32>,
     /// Columns that nobody knows, which are of types that PostgreSQL brings.
     brought: HashSet<Node>,
     /// Whether a name was used that the catalog does not have.
@@ -227,6 +230,7 @@ impl<'a> Walk<'a> {
             results: Vec::new(),
             named: Vec::new(),
             many: false,
+            met: BTreeSet::new(),
             brought: HashSet::new(),
             cascading: Vec::new(),
             cascaded: HashSet::new(),

@@ -13,6 +13,7 @@ impl Walk<'_> {
         self.plain(Action::SqlSession, Object::Resource);
         for argument in &runs.arguments {
             let value = self.expr(argument, outer);
+            self.taken(std::slice::from_ref(&value));
             if !value.nodes.is_empty() {
                 // What it is compared with or returned as then may be anything.
                 self.unknown();

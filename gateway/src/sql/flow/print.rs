@@ -7,7 +7,7 @@ use crate::sql::builtin;
 use crate::sql::catalog::TypeKind;
 
 /// `json` and `jsonb`: a cast to them that somebody made is called where a value is made one.
-const DOCUMENTS: [u32; 2] = [114, 3802];
+pub(super) const DOCUMENTS: [u32; 2] = [114, 3802];
 
 impl Walk<'_> {
     /// Whether a value can be printed; `parses`: into jsonb, which takes a json apart and fails at some.

@@ -12,6 +12,9 @@ use crate::sql::builtin;
 use crate::sql::form::{Added, Cte, Expr, On, Output, Query, Source, Statement, Table};
 use crate::sql::postgres::USING_ALIAS;
 
+/// `bigint` (`pg_type.dat`), which LIMIT takes.
+const INT8: u32 = 20;
+
 impl Walk<'_> {
     pub(super) fn query(&mut self, query: &Query, outer: &Scope<'_>) -> Rows {
         let mut scope = outer.inner();
@@ -21,7 +24,9 @@ impl Walk<'_> {
         }
         let rows = if query.arms.is_empty() { self.select(query, &mut scope) } else { self.combined(query, &scope) };
         for part in &query.uses {
-            self.used(part, &scope);
+            let value = self.expr(part, &scope);
+            self.assigned_to(&value, INT8);
+            self.filter(value.nodes);
         }
         if query.sources.is_empty() && query.arms.is_empty() && query.with.is_empty() && outer.outer.is_none() {
             // A result that depends on nothing but constants reads nothing; it is a statement all the same.
@@ -92,6 +97,8 @@ impl Walk<'_> {
             if one.ends {
                 self.filter(from.clone());
             }
+            let marks: Vec<Value> = one.marks.iter().map(|mark| self.expr(mark, &Scope::default())).collect();
+            self.together(&marks.iter().collect::<Vec<_>>());
             columns.push(Column { name: one.name.clone(), node: self.graph.derived(from), of: None });
         }
         rows.columns.extend(columns);
@@ -180,6 +187,14 @@ impl Walk<'_> {
             let all = one.columns.iter().chain(&other.columns).map(|column| column.node).chain(open).collect();
             return Rows { columns: Vec::new(), open: Some(self.graph.derived(all)) };
         }
+        for (one, other) in one.columns.iter().zip(&other.columns) {
+            if united(one.of, other.of).is_none_or(|of| of == BROUGHT) {
+                let (one, other) = (self.of_column(one), self.of_column(other));
+                if self.together(&[&one, &other]) {
+                    self.filter([one.nodes, other.nodes].concat());
+                }
+            }
+        }
         let columns = one.columns.into_iter().zip(other.columns).map(|(one, other)| {
             let exact = self.graph.exact(one.node);
             let node = if !exact.is_empty() && exact == self.graph.exact(other.node) {
@@ -250,6 +265,12 @@ impl Walk<'_> {
         for line in lines {
             for (at, expr) in line.iter().enumerate() {
                 let value = self.expr(expr, scope);
+                let first = columns.get(at).filter(|first| first.of.is_none() || first.of != value.of);
+                let first = first.map(|first| Value { of: first.of, typing: first.typing, ..Value::default() });
+                if first.is_some_and(|first| self.together(&[&first, &value])) {
+                    let above = columns.get(at).map(|first| first.nodes.clone()).unwrap_or_default();
+                    self.filter([above, value.nodes.clone()].concat());
+                }
                 match columns.get_mut(at) {
                     Some(column) => {
                         column.size = column.length().or(value.length());
@@ -353,9 +374,10 @@ impl Walk<'_> {
                 let rows = self.renamed(rows, columns);
                 vec![item(alias.clone(), rows)]
             }
-            Source::Function { alias, columns, calls, ordinality } => {
+            Source::Function { alias, columns, calls, types, ordinality } => {
                 self.repeats = true;
                 let rows = self.function_rows(calls, alias.as_deref(), *ordinality, scope);
+                self.made_as(types, rows.columns.iter().map(|column| column.node).chain(rows.open).collect());
                 let rows = self.renamed(rows, columns);
                 let name = alias.clone().or_else(|| match calls.first() {
                     Some(Expr::Call(call)) => call.name.last().cloned(),
@@ -363,13 +385,14 @@ impl Walk<'_> {
                 });
                 vec![item(name, rows)]
             }
-            Source::Computed { alias, names, from } => {
+            Source::Computed { alias, names, types, from } => {
                 let mut nodes = Vec::new();
                 for expr in from {
                     let value = self.expr(expr, scope);
                     self.filter(value.nodes.clone());
                     nodes.extend(value.nodes);
                 }
+                self.made_as(types, nodes.clone());
                 let node = self.graph.derived(nodes);
                 let columns = names.iter().map(|name| Column { name: name.clone(), node, of: None });
                 vec![item(alias.clone(), Rows { columns: columns.collect(), open: None })]
@@ -381,6 +404,16 @@ impl Walk<'_> {
                 self.unknown();
                 let open = Some(self.graph.unknown(Vec::new()));
                 vec![item(None, Rows { columns: Vec::new(), open })]
+            }
+        }
+    }
+
+    /// Values become those of types that the statement names, which may run code of the database's own.
+    fn made_as(&mut self, types: &[Vec<String>], nodes: Vec<Node>) {
+        let value = Value { nodes, ..Value::default() };
+        for name in types {
+            if let Some((of, _)) = self.own_type(name) {
+                self.type_runs(of, &value);
             }
         }
     }

@@ -23,6 +23,8 @@ impl<'a> Walk<'a> {
         if !self.looks_through(relation.columns.len()) {
             return Rows { columns: Vec::new(), open: Some(self.graph.unknown(Vec::new())) };
         }
+        self.meets(relation.row_type);
+        relation.columns.iter().for_each(|column| self.meets(column.type_oid));
         let mut columns = Vec::with_capacity(relation.columns.len());
         for (at, column) in relation.columns.iter().enumerate() {
             let same = match &shows {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::expr::Value;
 use super::scope::{Column, Rows, Scope};
 use super::{Shown, Walk};
 use crate::access::{Action, Facts, Name, Object};
 use crate::sql::Changes;
+use crate::sql::builtin;
 use crate::sql::catalog::Key;
 use crate::sql::form::{Act, Copy, Expr, Inner, Quoted, Source, Statement, Table, Target};
 
@@ -165,7 +167,7 @@ impl Walk<'_> {
     /// Expressions that a statement computes, from the rows of the table that it is on: what comes of them is kept, or tells
     /// something by failing.
     fn computes(&mut self, act: &Act, outer: &Scope<'_>) {
-        if act.computes.is_empty() && act.domain.is_none() {
+        if act.computes.is_empty() && act.retypes.is_empty() && act.domain.is_none() {
             return;
         }
         let table = act.over.as_ref().or_else(|| {
@@ -185,7 +187,20 @@ impl Walk<'_> {
         }
         for expr in &act.computes {
             let value = self.expr(expr, &scope);
+            if !act.refers.is_empty() {
+                // A key's columns, compared with those of another type.
+                self.taken(std::slice::from_ref(&value));
+            }
             self.leaks.extend(value.nodes);
+        }
+        for (expr, to) in &act.retypes {
+            let value = self.expr(expr, &scope);
+            let own = self.own_type(to).map(|(of, _)| of);
+            if let Some(of) = own.or_else(|| builtin::type_oid(to.last()?)) {
+                self.assigned_to(&value, of);
+                // Keys that stay compare it with what they did before.
+                self.taken(&[Value { of: Some(of), ..Value::default() }]);
+            }
         }
     }
 

@@ -53,6 +53,9 @@ impl<'a> Walk<'a> {
                     // What is too long, NULL, or not of the type fails.
                     self.filter([one.node]);
                     self.type_runs(column.type_oid, &value);
+                    if one.of != Some(column.type_oid) {
+                        self.assigned_to(&value, column.type_oid);
+                    }
                 }
                 nodes.push(one.node);
             }
@@ -61,6 +64,7 @@ impl<'a> Walk<'a> {
                 let domain = self.catalog.types.get(&column.type_oid).and_then(|of| of.default.clone());
                 if let Some(text) = column.default.clone().or(domain) {
                     let value = self.stored(&text, &[]);
+                    self.assigned_to(&value, column.type_oid);
                     let node = self.node(&value);
                     self.flows.push((Object::Column(name), Some(own), node));
                     nodes.push(node);
@@ -92,10 +96,28 @@ impl<'a> Walk<'a> {
                     .is_none_or(|name| !of(name).is_empty() || !relation.columns.iter().any(|c| *c.name == **name))
             })
         };
+        self.referring(relation);
         for text in texts(relation) {
             // What holds already of what stays as it is tells nothing, but whatever it calls is run.
             let news = event == Event::Insert || self.lowered(&format!("select {text}")).as_deref().is_none_or(changed);
             self.checked(&text, if news { &columns } else { &anything });
+        }
+    }
+
+    /// Runs what makes of a foreign key's columns what they are compared with, where that is of another type.
+    pub(super) fn referring(&mut self, relation: &'a Relation) {
+        let catalog = self.catalog;
+        let of = |relation: &Relation, number: i16| {
+            relation.columns.iter().find(|column| column.number == number).map(|column| column.type_oid)
+        };
+        for key in &relation.foreign_keys {
+            let Some(target) = catalog.relations.get(&key.target) else { continue };
+            for (here, there) in key.columns.iter().zip(&key.target_columns) {
+                let (Some(here), Some(there)) = (of(relation, *here), of(target, *there)) else { continue };
+                if here != there {
+                    self.assigned_to(&Value { of: Some(self.base(here)), ..Value::default() }, there);
+                }
+            }
         }
     }
 

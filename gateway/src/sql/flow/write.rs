@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::expr::Value;
 use super::graph::Node;
 use super::scope::{Column, Item, Rows, SYSTEM_COLUMNS, Scope};
 use super::stored::{Put, is_default};
@@ -53,8 +54,12 @@ impl<'a> Walk<'a> {
             let value = self.expr(&assignment.value, &scope);
             let node = self.node(&value);
             let constant = is_value(&assignment.value) && value.nodes.is_empty();
+            let whole = assignment.column.as_ref().filter(|_| !assignment.part);
             let column = assignment.column.as_deref();
-            self.assigned(&write.target, &target, column, node, constant, Event::Update);
+            self.assigned(&write.target, &target, whole.map(String::as_str), node, constant, Event::Update);
+            if let (Some(known), Some(name), true) = (known, column, assignment.part) {
+                self.part_of(known, &target, name, &value);
+            }
             if column.is_none() && write.inserted.is_none() && write.actions.contains(&Action::SqlInsert) {
                 // MERGE inserts by the columns' places: it may be any of them.
                 let any = target.rows.columns.clone();
@@ -62,7 +67,7 @@ impl<'a> Walk<'a> {
                     .into_iter()
                     .for_each(|known| any.iter().for_each(|c| self.keyed(known, c, node, constant, Event::Update)));
             }
-            let column = assignment.column.clone();
+            let column = whole.cloned();
             assigns.push(Put { column, node, of: value.of, default: is_default(&assignment.value) });
         }
         for action in &write.actions {
@@ -114,6 +119,24 @@ impl<'a> Walk<'a> {
             return Shown::Nothing;
         }
         Shown::Rows(self.outputs_of(&write.returning, &scope))
+    }
+
+    /// A value is put into a part of a column, beside what stands there: a key compares both together, and all of it becomes a
+    /// value of the column's type.
+    fn part_of(&mut self, relation: &'a Relation, target: &Item, column: &str, value: &Value) {
+        let Some(place) = target.rows.columns.iter().find(|place| place.name == *column) else { return };
+        let node = self.node(value);
+        self.filter([node]);
+        self.keyed(relation, place, node, false, Event::Update);
+        let of = relation.columns.iter().find(|place| *place.name == *column).map(|place| place.type_oid);
+        if let Some(of) = of {
+            self.type_runs(of, value);
+            let row = self.catalog.types.get(&self.base(of)).and_then(|of| self.catalog.relations.get(&of.relation));
+            let fields: Vec<u32> = row.into_iter().flat_map(|row| &row.columns).map(|field| field.type_oid).collect();
+            for of in fields.into_iter().chain([of]) {
+                self.assigned_to(value, of);
+            }
+        }
     }
 
     /// COPY from the client: what it writes is the client's own.

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 use super::Lowering;
 use crate::sql::form::{Call, Expr, On, Source, Table};
 use crate::sql::postgres::USING_ALIAS;
-use crate::sql::predicate::is_value;
+use crate::sql::predicate::is_written;
 
 impl Lowering<'_> {
     /// A relation with what is joined to it.
@@ -86,7 +86,7 @@ impl Lowering<'_> {
             TableFactor::TableFunction { expr, alias } => {
                 let (alias, columns) = self.called(alias.as_ref());
                 let calls = vec![self.expr(expr)];
-                Source::Function { alias, columns, calls, ordinality: false }
+                Source::Function { alias, columns, calls, types: Vec::new(), ordinality: false }
             }
             TableFactor::UNNEST {
                 alias,
@@ -95,10 +95,13 @@ impl Lowering<'_> {
                 with_offset_alias: None,
                 with_ordinality,
             } => {
+                let Some(types) = self.types_of(alias.as_ref()) else {
+                    return self.opaque_source("a type of another dialect");
+                };
                 let (alias, columns) = self.called(alias.as_ref());
                 let arguments = self.exprs(array_exprs);
                 let calls = vec![self.plain("unnest", arguments)];
-                Source::Function { alias, columns, calls, ordinality: *with_ordinality }
+                Source::Function { alias, columns, calls, types, ordinality: *with_ordinality }
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 let inner = self.joined(table_with_joins);
@@ -118,21 +121,31 @@ impl Lowering<'_> {
                 };
                 let mut from = vec![self.expr(&document.expr), self.expr(row_expression)];
                 from.extend(namespaces.iter().map(|namespace| self.expr(&namespace.uri)).collect::<Vec<_>>());
-                let mut names = Vec::new();
+                let (mut names, mut types) = (Vec::new(), Vec::new());
                 for column in columns {
                     names.push(self.name(&column.name));
-                    if let XmlTableColumnOption::NamedInfo { path, default, .. } = &column.option {
+                    if let XmlTableColumnOption::NamedInfo { r#type, path, default, .. } = &column.option {
+                        let Some(of) = self.type_name(r#type) else {
+                            return self.opaque_source("a type of another dialect");
+                        };
+                        types.push(of);
                         from.extend(path.iter().chain(default).map(|expr| self.expr(expr)).collect::<Vec<_>>());
                     }
                 }
                 for (name, given) in names.iter_mut().zip(given) {
                     *name = given;
                 }
-                Source::Computed { alias, names, from }
+                Source::Computed { alias, names, types, from }
             }
             TableFactor::JsonTable { .. } => self.opaque_source("JSON_TABLE"),
             _ => self.opaque_source("a relation of another dialect"),
         }
+    }
+
+    /// The types that columns are said to be of; `None`: one of them is not known.
+    fn types_of(&self, alias: Option<&TableAlias>) -> Option<Vec<Vec<String>>> {
+        let columns = alias.into_iter().flat_map(|alias| &alias.columns);
+        columns.filter_map(|column| column.data_type.as_ref()).map(|of| self.type_name(of)).collect()
     }
 
     pub(super) fn aliased(&mut self, name: &ObjectName, alias: Option<&TableAlias>) -> Table {
@@ -147,6 +160,7 @@ impl Lowering<'_> {
         ordinality: bool,
         alias: Option<&TableAlias>,
     ) -> Source {
+        let Some(types) = self.types_of(alias) else { return self.opaque_source("a type of another dialect") };
         let (alias, columns) = self.called(alias);
         let Some(path) = self.path(name) else { return self.opaque_source("a computed name") };
         let (mut arguments, mut named) = (Vec::new(), Vec::new());
@@ -173,11 +187,11 @@ impl Lowering<'_> {
         if let [word] = path.as_slice()
             && let Some(value) = self.construct(word, args, &mut arguments)
         {
-            return Source::Function { alias, columns, calls: vec![value], ordinality };
+            return Source::Function { alias, columns, calls: vec![value], types, ordinality };
         }
         self.calls.push(path.clone());
         let calls = vec![Expr::Call(Box::new(Call { name: path, arguments, named, ..Call::default() }))];
-        Source::Function { alias, columns, calls, ordinality }
+        Source::Function { alias, columns, calls, types, ordinality }
     }
 
     /// Some of its rows: which, nobody is told but by constants.
@@ -189,7 +203,7 @@ impl Lowering<'_> {
         let builtin = matches!(name, Some(TableSampleMethod::Bernoulli | TableSampleMethod::System));
         let fixed = quantity.as_ref().is_some_and(|quantity| {
             let value: &Ast = &quantity.value;
-            is_value(&self.expr(value))
+            is_written(&self.expr(value))
         });
         if builtin && fixed && bucket.is_none() && offset.is_none() {
             source

@@ -21,15 +21,12 @@ impl Lowering<'_> {
             };
             for name in names {
                 // A part of a column is put beside what stands there; each of several gets the whole of a row.
-                let column = match self.path(name).as_deref() {
-                    Some([column]) => Some(column.clone()),
-                    Some(_) => None,
-                    None => {
-                        self.opaque.push("a computed name");
-                        None
-                    }
-                };
-                lowered.push(Assignment { column, value: value.clone() });
+                let path = self.path(name).unwrap_or_else(|| {
+                    self.opaque.push("a computed name");
+                    Vec::new()
+                });
+                let part = path.len() > 1;
+                lowered.push(Assignment { column: path.into_iter().next(), part, value: value.clone() });
             }
         }
         lowered
@@ -234,11 +231,9 @@ impl Lowering<'_> {
                     let names: Vec<_> = names.by_ref().collect();
                     let mut names = names.into_iter();
                     for value in self.exprs(&row.content) {
-                        let column = names.next().flatten().and_then(|path| match <[String; 1]>::try_from(path) {
-                            Ok([column]) => Some(column),
-                            Err(_) => None,
-                        });
-                        write.assigned.push(Assignment { column, value });
+                        let path: Vec<String> = names.next().flatten().unwrap_or_default();
+                        let part = path.len() > 1;
+                        write.assigned.push(Assignment { column: path.into_iter().next(), part, value });
                     }
                     Action::SqlInsert
                 }

@@ -50,6 +50,26 @@ const CALLED: [&str; 34] = [
     "join",
 ];
 
+/// What ALTER TABLE does without a look at any row.
+const KEEPS: [AlterTableType; 16] = [
+    AlterTableType::AtColumnDefault,
+    AlterTableType::AtDropNotNull,
+    AlterTableType::AtDropColumn,
+    AlterTableType::AtDropConstraint,
+    AlterTableType::AtDropIdentity,
+    AlterTableType::AtAddIdentity,
+    AlterTableType::AtSetIdentity,
+    AlterTableType::AtSetStatistics,
+    AlterTableType::AtSetOptions,
+    AlterTableType::AtResetOptions,
+    AlterTableType::AtSetRelOptions,
+    AlterTableType::AtResetRelOptions,
+    AlterTableType::AtChangeOwner,
+    AlterTableType::AtReplicaIdentity,
+    AlterTableType::AtAddInherit,
+    AlterTableType::AtDropInherit,
+];
+
 /// Functions that a column's default may call in a table that is used by the text that makes it.
 const GENERATORS: [&str; 6] =
     ["now", "gen_random_uuid", "clock_timestamp", "statement_timestamp", "transaction_timestamp", "random"];
@@ -162,6 +182,14 @@ impl Lowering {
 
     fn created(&mut self, create: &CreateStmt, act: &mut Act) {
         act.computes.extend(self.bound(create.partbound.as_ref()));
+        if create.partbound.is_some() {
+            // Its parent.
+            let parents = create.inh_relations.iter().filter_map(|node| match &node.node {
+                Some(NodeEnum::RangeVar(parent)) => Some(table(parent)),
+                _ => None,
+            });
+            act.bounds.extend(parents);
+        }
         let plain = |node: &Node| match &node.node {
             Some(NodeEnum::ColumnDef(column)) => column.constraints.iter().all(|node| match &node.node {
                 Some(NodeEnum::Constraint(constraint)) => match constraint.raw_expr.as_deref() {
@@ -226,15 +254,25 @@ impl Lowering {
                 act.refers.extend(key.pktable.as_ref().map(|there| (table(there), strings(&key.pk_attrs))));
             }
         }
+        if !KEEPS.contains(&command.subtype()) && act.rewrites.is_empty() {
+            act.rewrites.push(own());
+        }
         match command.subtype() {
             // What cannot be one of the new type, or is NULL, fails.
             AlterTableType::AtAlterColumnType | AlterTableType::AtSetNotNull => {
-                act.computes.push(Expr::Column(vec![command.name.clone()]));
+                let column = Expr::Column(vec![command.name.clone()]);
+                if let Some(NodeEnum::ColumnDef(to)) = def {
+                    let value = self.optional(to.raw_default.as_ref()).unwrap_or_else(|| column.clone());
+                    act.retypes.extend(to.type_name.as_ref().map(|to| (value, type_name(to))));
+                }
+                act.computes.push(column);
             }
             AlterTableType::AtValidateConstraint => act.computes.push(Expr::Star(Vec::new())),
             AlterTableType::AtAttachPartition => {
                 if let Some(NodeEnum::PartitionCmd(partition)) = def {
                     act.computes.extend(self.bound(partition.bound.as_ref()));
+                    act.bounds.push(own());
+                    act.rewrites.extend(partition.name.as_ref().map(table));
                     act.joins.extend(partition.name.as_ref().map(|name| (table(name), own())));
                 }
             }

@@ -77,7 +77,10 @@ impl Lowering {
             NodeEnum::CoalesceExpr(e) => Expr::Coalesce(self.exprs(&e.args)),
             NodeEnum::MinMaxExpr(e) => Expr::Chosen { operator: vec!["<".to_owned()], values: self.exprs(&e.args) },
             NodeEnum::NullTest(e) => self.total(e.arg.as_deref()),
-            NodeEnum::BooleanTest(e) => self.total(e.arg.as_deref()),
+            NodeEnum::BooleanTest(e) => match self.optional(e.arg.as_ref()) {
+                Some(value) => Expr::Total(vec![Expr::Not(Box::new(value))]),
+                None => Expr::Opaque,
+            },
             NodeEnum::AArrayExpr(e) => Expr::Array(self.exprs(&e.elements)),
             NodeEnum::RowExpr(e) => self.total(&e.args),
             NodeEnum::List(e) => Expr::List(self.exprs(&e.items)),
@@ -102,7 +105,12 @@ impl Lowering {
                 let named = (!e.name.is_empty()).then(|| Expr::Column(vec![e.name.clone()]));
                 Expr::Computed(named.into_iter().chain(e.expr.as_deref().map(|node| self.expr(node))).collect())
             }
-            NodeEnum::XmlSerialize(e) => self.computed(e.expr.as_deref()),
+            NodeEnum::XmlSerialize(e) => match (self.computed(e.expr.as_deref()), &e.type_name) {
+                (value, Some(to)) => {
+                    Expr::Cast { value: Box::new(value), to: type_name(to), sized: !to.typmods.is_empty() }
+                }
+                _ => Expr::Opaque,
+            },
             NodeEnum::XmlExpr(e) => self.computed(e.named_args.iter().chain(&e.args)),
             // WHERE CURRENT OF reads what its cursor's statement reads.
             _ => Expr::Opaque,

@@ -6,9 +6,10 @@ use pg_query::protobuf::{
     WithClause,
 };
 
+use super::expr::type_name;
 use super::{Lowering, strings};
 use crate::sql::form::{Added, Cte, Expr, On, Output, Query, Source, Statement, Table};
-use crate::sql::predicate::is_value;
+use crate::sql::predicate::is_written;
 
 pub(super) fn table(range: &RangeVar) -> Table {
     let (alias, columns) = called(range.alias.as_ref());
@@ -27,22 +28,24 @@ fn called(alias: Option<&Alias>) -> (Option<String>, Vec<String>) {
     }
 }
 
-/// What SEARCH and CYCLE add to a common table expression, in the order in which the server does.
-fn added(cte: &CommonTableExpr) -> Vec<Added> {
-    let mut added = Vec::new();
-    if let Some(search) = &cte.search_clause {
-        let from = strings(&search.search_col_list);
-        added.push(Added { name: search.search_seq_column.clone(), from, ends: false });
-    }
-    if let Some(cycle) = cte.cycle_clause.as_deref() {
-        for name in [&cycle.cycle_mark_column, &cycle.cycle_path_column] {
-            added.push(Added { name: name.clone(), from: strings(&cycle.cycle_col_list), ends: true });
-        }
-    }
-    added
-}
-
 impl Lowering {
+    /// What SEARCH and CYCLE add to a common table expression, in the order in which the server does.
+    fn added(&mut self, cte: &CommonTableExpr) -> Vec<Added> {
+        let mut added = Vec::new();
+        if let Some(search) = &cte.search_clause {
+            let from = strings(&search.search_col_list);
+            added.push(Added { name: search.search_seq_column.clone(), from, ends: false, marks: Vec::new() });
+        }
+        if let Some(cycle) = cte.cycle_clause.as_deref() {
+            let marks = [&cycle.cycle_mark_value, &cycle.cycle_mark_default];
+            let marks: Vec<Expr> = marks.into_iter().flatten().map(|mark| self.expr(mark)).collect();
+            for (name, marks) in [(&cycle.cycle_mark_column, marks), (&cycle.cycle_path_column, Vec::new())] {
+                added.push(Added { name: name.clone(), from: strings(&cycle.cycle_col_list), ends: true, marks });
+            }
+        }
+        added
+    }
+
     /// The query of a node that has to be one.
     pub(super) fn query_node(&mut self, node: &Node) -> Option<Query> {
         match &node.node {
@@ -127,17 +130,17 @@ impl Lowering {
 
     pub(super) fn with(&mut self, with: Option<&WithClause>) -> Vec<Cte> {
         let Some(with) = with else { return Vec::new() };
-        let cte = |node: &Node| match &node.node {
+        let mut cte = |node: &Node| match &node.node {
             Some(NodeEnum::CommonTableExpr(cte)) => Some(Cte {
                 name: cte.ctename.clone(),
                 columns: strings(&cte.aliascolnames),
                 recursive: with.recursive,
                 statement: cte.ctequery.as_deref().map_or(Statement::Opaque, |query| self.statement(query)),
-                added: added(cte),
+                added: self.added(cte),
             }),
             _ => None,
         };
-        with.ctes.iter().filter_map(cte).collect()
+        with.ctes.iter().filter_map(&mut cte).collect()
     }
 
     pub(super) fn sources(&mut self, nodes: &[Node]) -> Vec<Source> {
@@ -161,7 +164,7 @@ impl Lowering {
                 let builtin = strings(&sample.method).iter().all(|name| name == "bernoulli" || name == "system");
                 // A subquery there runs what it likes, and how many rows come tells of what it finds.
                 let fixed =
-                    self.exprs(&sample.args).iter().chain(&self.optional(sample.repeatable.as_ref())).all(is_value);
+                    self.exprs(&sample.args).iter().chain(&self.optional(sample.repeatable.as_ref())).all(is_written);
                 match sample.relation.as_deref() {
                     Some(relation) if builtin && fixed => self.source(relation),
                     _ => Source::Opaque,
@@ -173,7 +176,7 @@ impl Lowering {
 
     fn function_source(&mut self, range: &RangeFunction) -> Source {
         let (alias, mut columns) = called(range.alias.as_ref());
-        let mut calls = Vec::new();
+        let (mut calls, mut types) = (Vec::new(), types(&range.coldeflist));
         // Names that come one after the other are those of the first columns: of an alias, or of functions before all others.
         let mut first = columns.is_empty();
         for item in &range.functions {
@@ -184,7 +187,10 @@ impl Lowering {
             };
             calls.extend(call.map(|call| self.expr(call)));
             match definitions.and_then(|node| node.node.as_ref()) {
-                Some(NodeEnum::List(list)) if first => columns.extend(names(&list.items)),
+                Some(NodeEnum::List(list)) if first => {
+                    columns.extend(names(&list.items));
+                    types.extend(self::types(&list.items));
+                }
                 Some(NodeEnum::List(_)) => return Source::Opaque,
                 _ => first = false,
             }
@@ -192,7 +198,7 @@ impl Lowering {
         if columns.is_empty() {
             columns = names(&range.coldeflist);
         }
-        Source::Function { alias, columns, calls, ordinality: range.ordinality }
+        Source::Function { alias, columns, calls, types, ordinality: range.ordinality }
     }
 
     fn xml_table(&mut self, range: &RangeTableFunc) -> Source {
@@ -200,16 +206,17 @@ impl Lowering {
         let mut from: Vec<Expr> =
             [&range.docexpr, &range.rowexpr].into_iter().flatten().map(|e| self.expr(e)).collect();
         from.extend(self.exprs(&range.namespaces));
-        let mut names = Vec::new();
+        let (mut names, mut types) = (Vec::new(), Vec::new());
         for node in &range.columns {
             let Some(NodeEnum::RangeTableFuncCol(column)) = &node.node else { return Source::Opaque };
             names.push(column.colname.clone());
+            types.extend(column.type_name.as_ref().map(type_name));
             from.extend([&column.colexpr, &column.coldefexpr].into_iter().flatten().map(|e| self.expr(e)));
         }
         for (name, column) in names.iter_mut().zip(columns) {
             *name = column;
         }
-        Source::Computed { alias, names, from }
+        Source::Computed { alias, names, types, from }
     }
 
     fn join(&mut self, join: &JoinExpr) -> Source {
@@ -238,6 +245,15 @@ fn names(nodes: &[Node]) -> Vec<String> {
         _ => None,
     };
     nodes.iter().filter_map(name).collect()
+}
+
+/// The types of column definitions.
+fn types(nodes: &[Node]) -> Vec<Vec<String>> {
+    let of = |node: &Node| match &node.node {
+        Some(NodeEnum::ColumnDef(column)) => column.type_name.as_ref().map(type_name),
+        _ => None,
+    };
+    nodes.iter().filter_map(of).collect()
 }
 
 /// The name of a result's column that the statement gives none (PostgreSQL's `FigureColnameInternal`).

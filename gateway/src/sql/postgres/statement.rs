@@ -3,7 +3,7 @@
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     AlterTableStmt, AlterTableType, CmdType, Constraint, DropStmt, InsertStmt, MergeStmt, Node, ObjectType,
-    OnConflictAction, RangeVar, ReturningClause, TransactionStmtKind, VariableSetStmt,
+    OnConflictAction, RangeVar, ResTarget, ReturningClause, TransactionStmtKind, VariableSetStmt,
 };
 
 use super::expr::text;
@@ -14,6 +14,7 @@ use crate::access::Action;
 use crate::sql::Changes;
 use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Query, Sets, Statement, Table, Target, Write};
 use crate::sql::names::Space;
+use crate::sql::predicate::is_written;
 
 /// Settings that decide what a role may do, which triggers run, which code is loaded, and what the server keeps of it.
 const PRIVILEGED: [&str; 23] = [
@@ -372,19 +373,29 @@ impl Lowering {
             .iter()
             .map(|node| match &node.node {
                 Some(NodeEnum::ResTarget(target)) => {
-                    let whole = target.indirection.is_empty() && !target.name.is_empty();
                     let parts = target.indirection.iter().map(|node| self.expr(node));
                     let parts: Vec<Expr> = parts.filter(|part| !matches!(part, Expr::Constant(_))).collect();
                     let value = target.val.as_deref().map_or(Expr::Opaque, |value| self.expr(value));
                     // `(a, b) = (select x, y)` gives each the whole of it.
                     Assignment {
-                        column: whole.then(|| target.name.clone()),
+                        column: Some(target.name.clone()).filter(|name| !name.is_empty()),
+                        part: !target.indirection.is_empty(),
                         value: if parts.is_empty() { value } else { Expr::Computed([vec![value], parts].concat()) },
                     }
                 }
-                _ => Assignment { column: None, value: Expr::Opaque },
+                _ => Assignment { column: None, part: false, value: Expr::Opaque },
             })
             .collect()
+    }
+
+    /// Whether an INSERT names the part of a column that it puts something into, and does not compute which: from there on, the
+    /// array's bounds tell what came of it.
+    fn is_placed(&mut self, target: &ResTarget) -> bool {
+        target.indirection.iter().all(|node| match &node.node {
+            Some(NodeEnum::String(_)) => true,
+            Some(NodeEnum::AIndices(at)) => at.lidx.iter().chain(&at.uidx).all(|place| is_written(&self.expr(place))),
+            _ => false,
+        })
     }
 
     fn returning(&mut self, clause: Option<&ReturningClause>) -> Vec<Output> {
@@ -402,7 +413,7 @@ impl Lowering {
         for node in &insert.cols {
             match &node.node {
                 // A part of a column is put beside what stands there.
-                Some(NodeEnum::ResTarget(target)) => write.columns.push(target.name.clone()),
+                Some(NodeEnum::ResTarget(target)) if self.is_placed(target) => write.columns.push(target.name.clone()),
                 _ => return Statement::Opaque,
             }
         }
@@ -448,14 +459,23 @@ impl Lowering {
                 write.actions.push(action);
             }
             if action == Action::SqlInsert {
+                let placed = |node: &Node| match &node.node {
+                    Some(NodeEnum::ResTarget(target)) => self.is_placed(target),
+                    _ => false,
+                };
+                if !when.target_list.iter().all(placed) {
+                    return Statement::Opaque;
+                }
                 // The columns stand in the one list, their values in the other.
                 let names = when.target_list.iter().map(|node| match &node.node {
-                    Some(NodeEnum::ResTarget(target)) if target.indirection.is_empty() => Some(target.name.clone()),
+                    Some(NodeEnum::ResTarget(target)) => Some((target.name.clone(), !target.indirection.is_empty())),
                     _ => None,
                 });
                 let mut names = names.collect::<Vec<_>>().into_iter();
-                let values = self.exprs(&when.values);
-                let assigned = values.into_iter().map(|value| Assignment { column: names.next().flatten(), value });
+                let assigned = self.exprs(&when.values).into_iter().map(|value| {
+                    let (column, part) = names.next().flatten().unzip();
+                    Assignment { column, part: part.unwrap_or_default(), value }
+                });
                 write.assigned.extend(assigned);
             } else {
                 write.assigned.extend(self.assignments(&when.target_list));

@@ -262,11 +262,19 @@ pub(super) fn functions(server: u32, which: Which<'_>) -> String {
     ))
 }
 
+/// What a type is made of: a domain of its base, a range of its subtype, a multirange of its range. Version 13 has none of the last,
+/// and no column for them.
+const RESTRICTED: &str = "case x.typtype \
+     when 'r'::pg_catalog.\"char\" then (select r.rngsubtype from pg_catalog.pg_range r where r.rngtypid [=] x.oid) \
+     when 'm'::pg_catalog.\"char\" then (select r.rngtypid from pg_catalog.pg_range r \
+     where pg_catalog.jsonb_object_field_text(pg_catalog.to_jsonb(r), 'rngmultitypid') [=] x.oid::pg_catalog.text) \
+     else x.typbasetype end";
+
 /// What is asked about types and their checks.
 pub(super) fn types(which: Which<'_>) -> [String; 2] {
     [
         sql(&format!(
-            "select x.oid, n.nspname, x.typname, x.typtype, x.typbasetype, x.typelem, x.typinput::pg_catalog.oid, \
+            "select x.oid, n.nspname, x.typname, x.typtype, {RESTRICTED}, x.typelem, x.typinput::pg_catalog.oid, \
              x.typoutput::pg_catalog.oid, x.typarray, a.typname, pg_catalog.pg_get_expr(x.typdefaultbin, 0::pg_catalog.oid), x.typispreferred \
              from pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid [=] x.typnamespace \
              left join pg_catalog.pg_type a on a.oid [=] x.typarray where {TYPES_MADE} and {}",
