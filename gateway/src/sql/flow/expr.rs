@@ -176,7 +176,8 @@ impl Walk<'_> {
     /// The value of an expression. What it tells by failing is a filter.
     pub(super) fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
         if !self.step() {
-            return Value::default();
+            let node = self.graph.unknown(Vec::new());
+            return Value { nodes: vec![node], fails: true, ..Value::default() };
         }
         let mut value = self.evaluated(expr, scope);
         if value.nodes.len() > MANY && !value.exact {

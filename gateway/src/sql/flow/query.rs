@@ -363,7 +363,8 @@ impl Walk<'_> {
 
     fn source(&mut self, source: &Source, scope: &Scope<'_>) -> Vec<Item> {
         if !self.step() {
-            return Vec::new();
+            let rows = Rows { columns: Vec::new(), open: Some(self.graph.unknown(Vec::new())) };
+            return vec![Item { bare: true, rows, ..Item::default() }];
         }
         match source {
             Source::Table(table) => vec![self.read(table, scope)],

@@ -265,29 +265,70 @@ impl<'p> Scope<'p> {
         }
     }
 
+    /// A column by what qualifies it: of an item that is called so, and where it may be none of that, of a function's argument.
     fn find_qualified(&self, qualifier: &[String], name: &str) -> Found {
+        let given = qualifier.last().map_or(Found::Nowhere, |name| self.argument(name));
+        let bare = self.argument(name);
         let Some(item) = self.named(qualifier) else {
-            // `(row).field` without its brackets, or a function's argument by the function's name.
-            let row = qualifier.last().map(|name| self.argument(name));
-            return match (row, self.argument(name)) {
-                (Some(Found::Row(rows)), Found::Nowhere) => {
-                    match rows.columns.iter().find(|column| column.name == name) {
-                        Some(column) => Found::Columns(vec![column.clone()]),
-                        None => Found::NoColumn(rows),
-                    }
-                }
-                (_, other) => other,
+            return match (given, bare) {
+                // `(row).field` without its brackets.
+                (Found::Row(rows), bare) => beside(Self::field(&rows, name), bare),
+                // A function's argument by the function's name.
+                (Found::Nowhere, bare) => bare,
+                // Of a composite type that nobody looked into.
+                (Found::Columns(_), Found::Nowhere) => Found::Nowhere,
+                (given, bare) => beside(given, bare),
             };
         };
         let columns: Vec<Column> = item.rows.columns.iter().filter(|column| column.name == name).cloned().collect();
-        if !columns.is_empty() {
-            return Found::Columns(columns);
-        }
-        match (&item.unresolved, item.rows.open) {
+        let known = !columns.is_empty();
+        let found = match (&item.unresolved, item.rows.open) {
+            _ if known => Found::Columns(columns),
             (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
             (None, Some(open)) => opened(open, item.rows.columns.iter().filter(|c| is_withheld(c)).cloned().collect()),
             (None, None) if SYSTEM_COLUMNS.contains(&name) => Found::System,
             (None, None) => Found::NoColumn(item.rows.clone()),
+        };
+        // An argument may be called as the item, or the function.
+        let given = match given {
+            Found::Row(rows) => beside(Self::field(&rows, name), Found::Nowhere),
+            other => other,
+        };
+        beside(found, if known { given } else { beside(given, bare) })
+    }
+
+    /// A row's column.
+    fn field(rows: &Rows, name: &str) -> Found {
+        match rows.columns.iter().find(|column| column.name == name) {
+            Some(column) => Found::Columns(vec![column.clone()]),
+            None => Found::NoColumn(rows.clone()),
         }
+    }
+}
+
+/// What a name stands for that may be either of two; what types they are of is not known then.
+fn beside(one: Found, other: Found) -> Found {
+    match (one, other) {
+        (found @ Found::Unresolved(..), _) | (_, found @ Found::Unresolved(..)) => found,
+        (Found::Nowhere, found) | (found, Found::Nowhere) => found,
+        (Found::System, Found::System) => Found::System,
+        (one, other) => {
+            let mut columns: Vec<Column> = [one, other].into_iter().flat_map(columns_of).collect();
+            columns.iter_mut().for_each(|column| column.of = None);
+            if let [column] = columns.as_slice() {
+                // Its own is one that tells nothing: the other may be meant all the same.
+                columns.push(column.clone());
+            }
+            Found::Columns(columns)
+        }
+    }
+}
+
+fn columns_of(found: Found) -> Vec<Column> {
+    match found {
+        Found::Columns(columns) => columns,
+        Found::Open(node) => vec![unnamed(node)],
+        Found::Row(rows) | Found::NoColumn(rows) => rows.columns.into_iter().chain(rows.open.map(unnamed)).collect(),
+        Found::System | Found::Nowhere | Found::Unresolved(..) => Vec::new(),
     }
 }
