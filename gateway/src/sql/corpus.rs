@@ -1,6 +1,7 @@
 //! Statements and what they do: the analysis' promises, one line each.
 
 mod own;
+mod plpgsql;
 
 use std::collections::HashMap;
 use std::sync::Arc;

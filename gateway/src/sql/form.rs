@@ -405,6 +405,10 @@ pub(super) struct Act {
     pub(super) rowless: bool,
     /// Whether all that it changes of the catalog is something new that runs nothing.
     pub(super) adds: bool,
+    /// Whether it calls the procedure that is its effect with what it computes, by place.
+    pub(super) calls: bool,
+    /// The text of a block in PL/pgSQL that it runs.
+    pub(super) block: Option<String>,
     /// Whether it answers with rows of its own that hold nothing of a table: SHOW.
     pub(super) tells: bool,
     pub(super) namings: Vec<Naming>,

@@ -238,3 +238,14 @@ select f_add(2, 3), f_loud('x');
 select f_name(1);
 --- sql function on a column: same
 select f_loud(title), f_add(stock, 1) from products order by sku;
+--- function in plpgsql: same
+create function w(lowest int) returns setof int language plpgsql as $$ declare r record; n int := 0; begin for r in select sku, stock from products where stock >= lowest order by sku loop n := n + r.stock; raise notice '% %', r.sku, n; return next n; end loop; if n = 0 then raise exception 'nothing of %', lowest using errcode = 'P0002'; end if; end $$;
+select w(1);
+select * from w(1) where w > 2;
+select w(1000000);
+--- trigger in plpgsql: same
+create table w (id int, line text, changed text);
+create function w() returns trigger language plpgsql as $$ begin new.changed := upper(new.line); raise notice '% of %', tg_op, new.id; return new; end $$;
+create trigger w before insert or update on w for each row execute function w();
+insert into w (id, line) values (1, 'a') returning *;
+update w set line = 'b' where id = 1 returning changed;

@@ -369,3 +369,96 @@ select (select name from users where id = 1).w;
 select ('PG_VERSION'::text).pg_read_file;
 --- function's notation of a field of a function's rows: masked
 select (pg_get_keywords()).word limit 1;
+-- PL/pgSQL: read down to its statements where those come to nothing sensitive, by permission only where they may.
+--- harmless plpgsql: masked
+create function w(lowest int) returns text language plpgsql as $$ declare n int; begin select count(*) into n from products where stock >= lowest; return n::text; end $$;
+select w(1);
+select id, w(id), ssn from users order by id;
+--- harmless plpgsql of a sensitive value: refused
+create function w(x text) returns int language plpgsql as $$ begin insert into logs (line) values (x); return 1; end $$;
+select w(ssn) from users;
+--- harmless plpgsql that compares a sensitive value: refused
+create function w(x text) returns boolean language plpgsql as $$ begin return x > '5'; end $$;
+select id from users order by w(ssn), id;
+--- plpgsql that runs a text into a row: refused
+create function w() returns text language plpgsql as $$ declare r record; begin for r in execute 'select s' || 'sn as a from users' loop return r.a; end loop; end $$;
+select w();
+--- plpgsql that opens a cursor: refused
+create function w() returns refcursor language plpgsql as $$ declare c refcursor := 'w'; begin open c for execute 'select ssn from users'; return c; end $$;
+begin;
+select w();
+fetch all in w;
+rollback;
+--- plpgsql that names it in a condition: refused
+create function w() returns int language plpgsql as $$ begin if (select ssn from users where id = 1) > '5' then return 1; end if; return 0; end $$;
+select w();
+--- plpgsql that names it after a label, a comment and a string: refused
+create function w() returns text language plpgsql as $$ <<w>> declare a text := 'begin -- '' /* '; /* ; end; */ begin select /* into a */ ssn into strict w.a from users where id = 1; return a; end w $$;
+select w();
+--- plpgsql that names it in what it catches: refused
+create function w() returns text language plpgsql as $$ begin return 1 / 0; exception when division_by_zero then return (select ssn from users where id = 1); end $$;
+select w();
+--- plpgsql that names it in its declarations: refused
+create function w() returns text language plpgsql as $$ declare a constant text collate "C" not null := (select ssn from users where id = 1); begin return a; end $$;
+select w();
+--- plpgsql that catches what fails for a value: refused
+create function w() returns text language plpgsql as $$ declare m text; begin begin perform ssn::int from users; exception when others then get stacked diagnostics m = message_text; return m; end; return ''; end $$;
+select w();
+--- plpgsql whose names mean something else by the path: refused
+create schema w;
+create view w.products as select ssn as title from users;
+create function public.w() returns text language plpgsql as $$ begin return (select title from products limit 1); end $$;
+select public.w();
+set search_path = w, public;
+select public.w();
+--- plpgsql whose variable's type tells: refused
+create domain w as int check (p_ssn(1) > '5' or value > 0);
+create function public.w() returns int language plpgsql as $$ declare a w := 0; begin return a; end $$;
+select public.w();
+--- plpgsql whose result's type tells: refused
+create domain w as int check (p_ssn(1) > '5' or value > 0);
+create function public.w() returns w language plpgsql as $$ begin return 0; end $$;
+select public.w();
+--- plpgsql whose case compares by an operator that tells: refused
+create function w(int, text) returns boolean language plpgsql as $$ begin raise notice '%', (select ssn from users where id = $1); return true; end $$;
+create operator = (leftarg = int, rightarg = text, function = w);
+create function w() returns int language plpgsql as $$ declare a int := 1; b text := 'x'; begin case a when b then return 1; else return 2; end case; end $$;
+select w();
+--- plpgsql under another path: refused
+create function w() returns text language plpgsql set search_path = other as $$ begin return (select max(line) from public.logs); end $$;
+select w();
+--- plpgsql by its owner: refused
+create function w() returns text language plpgsql security definer as $$ begin return (select max(line) from public.logs); end $$;
+select w();
+--- field named as another argument: either
+create function w(u users, ssn text) returns text language sql as 'select u.ssn';
+select w(u, 'x') from users u order by id;
+--- field behind a row of a function: either
+create function w(u users) returns text language sql as 'select u.ssn from pg_get_keywords() u limit 1';
+select w(u) from users u order by id;
+--- field that is a function in brackets: refused
+create function w(o orders) returns text language plpgsql as $$ begin return p_ssn(1); end $$;
+select (o).w from orders o order by id;
+--- field that is a function of an element: refused
+create function w(o orders) returns text language plpgsql as $$ begin return p_ssn(1); end $$;
+select ((array_agg(o))[1]).w from orders o;
+--- cast of somebody's that nobody asks for: refused
+create type w as enum ('a', 'b');
+create function w(w) returns text language plpgsql as $$ begin return p_ssn(1); end $$;
+create cast (w as text) with function w(w) as implicit;
+create table public.w_rows (f w);
+insert into w_rows values ('a');
+select upper(f) from w_rows;
+--- cast of somebody's in an assignment: refused
+create type w as enum ('a', 'b');
+create function w(w) returns text language plpgsql as $$ begin return p_ssn(1); end $$;
+create cast (w as text) with function w(w) as assignment;
+insert into logs (line) select 'a'::w returning line;
+--- plpgsql of any type: refused
+create domain w as int check (p_ssn(1) > '5' or value > 0);
+create function w(x anyelement) returns anyelement language plpgsql as $$ begin return 5; end $$;
+select w(3::w);
+--- plpgsql that puts something into a field: refused
+create domain w as int check (p_ssn(1) > '5' or value is null);
+create function public.w() returns int language plpgsql as $$ declare r record; begin select null::w as f into r; r.f := 5; return 1; end $$;
+select public.w();

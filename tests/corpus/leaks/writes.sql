@@ -315,3 +315,71 @@ select array_lower(a, 1) from w;
 create table w (id int, a int[]);
 merge into w using (select 1 as i) s on w.id = s.i when not matched then insert (id, a[2]) values (1, 1);
 select array_lower(a, 1) from w;
+-- Triggers in PL/pgSQL: read where they come to nothing sensitive.
+--- trigger that stamps beside a sensitive column: masked
+create function w() returns trigger language plpgsql as $$ begin new.note := 'changed ' || new.id; return new; end $$;
+create trigger w before update of feeling on users for each row execute function w();
+update users set feeling = 'low' where id = 1 returning note, ssn;
+--- trigger that tells its row: refused
+create function w() returns trigger language plpgsql as $$ begin raise notice '%', new; return new; end $$;
+create trigger w before update of feeling on users for each row execute function w();
+update users set feeling = 'low' where id = 1;
+--- trigger that tells a field: refused
+create function w() returns trigger language plpgsql as $$ begin perform pg_notify('w', old.ssn); return new; end $$;
+create trigger w before update of feeling on users for each row execute function w();
+update users set feeling = 'low' where id = 1;
+--- trigger that fills a unique column: refused
+create function w() returns trigger language plpgsql as $$ begin new.ssn := new.note; return new; end $$;
+create trigger w before update of note on users for each row execute function w();
+update users set note = 'x' where id = 1;
+--- trigger that reads the rows that were written: refused
+create function w() returns trigger language plpgsql as $$ begin raise notice '%', (select ssn from orders); return null; end $$;
+create trigger w after update on users referencing new table as orders for each statement execute function w();
+update users set feeling = 'low' where id = 1;
+--- trigger that is fired for a value: refused
+create function w() returns trigger language plpgsql as $$ begin raise notice 'yes'; return new; end $$;
+create trigger w before update on users for each row when (old.ssn > '5') execute function w();
+update users set feeling = 'low' where id = 1;
+--- trigger that is fired later, by another path: refused
+create schema w;
+create function public.w() returns trigger language plpgsql as $$ begin perform title from products; return new; end $$;
+create view w.products as select ssn as title from users where p_tell(1) is not null;
+create constraint trigger w after insert on logs deferrable initially deferred for each row execute function public.w();
+begin;
+insert into logs (line) values ('x');
+set local search_path = w, public;
+commit;
+--- trigger whose column is checked beside it: refused
+alter table users add check (note <> ssn);
+create function w() returns trigger language plpgsql as $$ begin new.note := new.name; return new; end $$;
+create trigger w before update of feeling on users for each row execute function w();
+update users set feeling = 'low' where id = 1;
+--- trigger of what is copied: refused
+create table w (a text);
+create function w() returns trigger language plpgsql as $$ begin raise notice '%', new.a; return new; end $$;
+create trigger w before insert on w for each row execute function w();
+insert into w select ssn from users;
+--- trigger whose variable is called as the column: refused
+create function w() returns trigger language plpgsql as $$ declare ssn text; begin raise notice '%', new.ssn; return new; end $$;
+create trigger w before update on users for each row execute function w();
+update users set feeling = 'low' where id = 1;
+--- trigger whose row is named in a query of its own: refused
+create function w() returns trigger language plpgsql as $$ begin raise notice '%', (select new.ssn from pg_get_keywords() new limit 1); return new; end $$;
+create trigger w before update on users for each row execute function w();
+update users set feeling = 'low' where id = 1;
+--- trigger that keeps the statement: refused
+create function w() returns trigger language plpgsql as $$ begin insert into logs (line) values (current_query()); return new; end $$;
+create trigger w before update on users for each row execute function w();
+update users set ssn = '000-00-0000' where id = 1;
+--- trigger that gives another row: refused
+create function w() returns trigger language plpgsql as $$ declare r users%rowtype; begin r.id := new.id; r.name := 'x'; r.ssn := new.note; return r; end $$;
+create trigger w before update of note on users for each row execute function w();
+update users set note = 'x' where id = 1;
+--- trigger of the partition that a row leaves: refused
+create table w (id int, k int) partition by list (k);
+create table w_1 partition of w for values in (1);
+create table w_2 partition of w for values in (2);
+create function w() returns trigger language plpgsql as $$ begin raise notice '%', p_ssn(1); return old; end $$;
+create trigger w before delete on w_1 for each row execute function w();
+insert into w values (1, 1);
+update w set k = 2 where id = 1;

@@ -191,7 +191,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What a function's parameters stand for in a call.
-    fn bound(&mut self, function: &Function, given: &Given) -> Option<Vec<Argument>> {
+    pub(super) fn bound(&mut self, function: &Function, given: &Given) -> Option<Vec<Argument>> {
         let names = input_names(function);
         let mut places: Vec<Option<Value>> = vec![None; function.arguments.len()];
         let spread = function.variadic != 0 && !given.variadic;
@@ -254,7 +254,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What a function makes of the rows of its last query.
-    fn returned(&mut self, function: &Function, rows: Rows) -> Value {
+    pub(super) fn returned(&mut self, function: &Function, rows: Rows) -> Value {
         let all: Vec<_> = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
         let value = Value { fails: true, ..Value::default() };
         let declared = match self.declared(function) {

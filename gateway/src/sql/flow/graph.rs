@@ -165,6 +165,16 @@ impl Graph {
         self.sources.get(usize::try_from(source).ok()?)
     }
 
+    /// Whether a column that has tags was named, or stood beside one that was.
+    pub(super) fn any_tagged(&self) -> bool {
+        self.sources.iter().any(|(_, tags)| !tags.is_empty())
+    }
+
+    /// All columns of everything that was named.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &ColumnName> {
+        self.sources.iter().map(|(name, _)| &**name)
+    }
+
     /// The tags of the columns that a value is.
     pub(super) fn exact_tags(&self, node: Node) -> Tags {
         let tags = self.exact(node).into_iter().filter_map(|source| self.source(source));

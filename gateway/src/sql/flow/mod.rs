@@ -14,6 +14,7 @@ mod keys;
 mod names;
 mod own;
 mod print;
+mod procedural;
 mod query;
 mod relation;
 mod scope;
@@ -207,6 +208,14 @@ struct Walk<'a> {
     reading: Vec<u32>,
     /// Texts of the catalog's that were come to.
     texts: HashMap<Box<str>, Option<Rc<Program>>>,
+    /// What bodies in PL/pgSQL do, by the function's OID and that of the relation that a trigger's is of; and their calls.
+    done: HashMap<(u32, u32), procedural::Done>,
+    plain: Vec<procedural::Plain>,
+    /// Such bodies, by their text.
+    bodies: HashMap<Box<str>, Option<Rc<super::postgres::Body>>>,
+    /// Whether it is one that is read, and the types that it makes values of by itself.
+    in_body: bool,
+    made: BTreeSet<u32>,
 }
 
 impl<'a> Walk<'a> {
@@ -250,6 +259,11 @@ impl<'a> Walk<'a> {
             depth: 0,
             reading: Vec::new(),
             texts: HashMap::new(),
+            done: HashMap::new(),
+            plain: Vec::new(),
+            bodies: HashMap::new(),
+            in_body: false,
+            made: BTreeSet::new(),
         }
     }
 
@@ -310,6 +324,7 @@ impl<'a> Walk<'a> {
         if !whole {
             self.unknown();
         }
+        self.settle_plain(&tied);
         self.settle_filters(&untied);
         self.settle_flows(&tied);
         let results = std::mem::take(&mut self.results);

@@ -91,9 +91,9 @@ impl Walk<'_> {
         self.ordered(act);
         self.referred(act);
         self.defines(act);
-        let mut target = None;
-        let mut executes = false;
-        for (action, on) in &act.effects {
+        let (mut target, mut executes) = (None, false);
+        let called = if act.calls || act.block.is_some() { self.plain_act(act, outer) } else { None };
+        for (action, on) in act.effects.iter().filter(|_| called.is_none()) {
             match on {
                 Target::Resource => self.plain(*action, Object::Resource),
                 Target::Table(table) => {
@@ -108,6 +108,9 @@ impl Walk<'_> {
                     self.plain(*action, object);
                 }
             }
+        }
+        if let Some(shown) = called {
+            return shown;
         }
         let Some(inner) = &act.inner else {
             return match (executes, act.tells) {

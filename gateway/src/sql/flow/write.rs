@@ -282,18 +282,7 @@ impl<'a> Walk<'a> {
             Action::SqlUpdate => Event::Update,
             _ => Event::Delete,
         };
-        let fires = |relation: &Relation| -> Vec<u32> {
-            let fired = relation.triggers.iter().filter(|trigger| {
-                trigger.enabled
-                    && match event {
-                        Event::Insert => trigger.insert,
-                        Event::Update => trigger.update,
-                        _ => trigger.delete,
-                    }
-            });
-            fired.map(|trigger| trigger.function).collect()
-        };
-        fires(relation).into_iter().for_each(|function| self.execute(function));
+        self.fires(event, relation, put);
         let mut replaced = relation.triggers.iter().any(|trigger| trigger.instead && trigger.enabled);
         for rule in relation.rules.iter().filter(|rule| rule.event == event) {
             replaced |= rule.instead;
@@ -303,7 +292,12 @@ impl<'a> Walk<'a> {
             self.computed_for(event, relation, put);
         }
         for child in catalog.descendants(relation.oid) {
-            fires(child).into_iter().for_each(|function| self.execute(function));
+            self.fires(event, child, put);
+            if event == Event::Update && relation.partition_key.is_some() {
+                // A row that goes from one partition into another.
+                self.fires(Event::Delete, child, put);
+                self.fires(Event::Insert, child, put);
+            }
             if event != Event::Delete {
                 // A row that goes into a partition, or is a child's.
                 self.computed_for(event, child, put);
@@ -331,6 +325,18 @@ impl<'a> Walk<'a> {
                 self.runs_on(action, base, facts, None, depth.saturating_add(1));
             }
         }
+    }
+
+    fn fires(&mut self, event: Event, relation: &'a Relation, put: Option<&[Put]>) {
+        let fired = relation.triggers.iter().filter(|trigger| {
+            trigger.enabled
+                && match event {
+                    Event::Insert => trigger.insert,
+                    Event::Update => trigger.update,
+                    _ => trigger.delete,
+                }
+        });
+        fired.for_each(|trigger| self.fire(trigger, event, relation, put));
     }
 
     /// Rows elsewhere go or change with the rows here, and run what is run for them there.

@@ -204,9 +204,10 @@ impl Lowering<'_> {
 
     fn call_statement(&mut self, function: &Function) -> Statement {
         let Some(name) = self.path(&function.name) else { return self.opaque_statement("a computed name") };
-        let mut computes = Vec::new();
+        let (mut computes, mut calls) = (Vec::new(), true);
         if let FunctionArguments::List(list) = &function.args {
             for argument in &list.args {
+                calls &= matches!(argument, FunctionArg::Unnamed(_));
                 computes.push(match argument {
                     FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))
                     | FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
@@ -219,7 +220,7 @@ impl Lowering<'_> {
                 });
             }
         }
-        Statement::Act(Act { computes, ..act(Action::SqlExecute, Target::Function(name)) })
+        Statement::Act(Act { computes, calls, ..act(Action::SqlExecute, Target::Function(name)) })
     }
 
     /// A statement that keeps the rows of another.

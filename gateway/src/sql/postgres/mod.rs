@@ -4,10 +4,12 @@ mod copy;
 mod define;
 mod expr;
 mod names;
+mod plpgsql;
 mod query;
 mod statement;
 mod version;
 
+pub(in crate::sql) use plpgsql::{Body, Declared, body};
 pub(in crate::sql) use query::USING_ALIAS;
 pub(in crate::sql) use statement::sets;
 pub(in crate::sql) use version::{KNOWN, Server};

@@ -290,14 +290,21 @@ impl Lowering {
             | NodeEnum::DropSubscriptionStmt(_) => {
                 Statement::Act(Act { changes: Changes::CATALOG, ..act(Action::SqlAdmin, Target::Resource) })
             }
-            NodeEnum::DoStmt(_) => {
-                let block = Target::Function(vec!["pg_catalog".to_owned(), "do".to_owned()]);
-                Statement::Act(act(Action::SqlExecute, block))
+            NodeEnum::DoStmt(block) => {
+                // Its text is a literal.
+                self.shape_decides = false;
+                let on = Target::Function(vec!["pg_catalog".to_owned(), "do".to_owned()]);
+                Statement::Act(Act { block: block_text(&block.args), ..act(Action::SqlExecute, on) })
             }
             NodeEnum::CallStmt(call) => {
                 let name = call.funccall.as_deref().map(|call| strings(&call.funcname)).unwrap_or_default();
                 let computes = call.funccall.as_deref().map(|call| self.exprs(&call.args)).unwrap_or_default();
-                Statement::Act(Act { computes, ..act(Action::SqlExecute, Target::Function(name)) })
+                let by_place = |call: &pg_query::protobuf::FuncCall| {
+                    let named = |node: &Node| matches!(node.node, Some(NodeEnum::NamedArgExpr(_)));
+                    !call.func_variadic && !call.args.iter().any(named)
+                };
+                let calls = call.funccall.as_deref().is_some_and(by_place);
+                Statement::Act(Act { computes, calls, ..act(Action::SqlExecute, Target::Function(name)) })
             }
             // Anything newer than this list.
             _ => Statement::Opaque,
@@ -583,4 +590,19 @@ fn drop_objects(drop: &DropStmt) -> Statement {
         effects.push((Action::SqlPrivilege, Target::Resource));
     }
     Statement::Act(Act { effects, changes: Changes::CATALOG, rowless: true, ..Act::default() })
+}
+
+/// The text of a DO block in PL/pgSQL.
+fn block_text(parts: &[Node]) -> Option<String> {
+    let mut block = None;
+    for part in parts {
+        let Some(NodeEnum::DefElem(part)) = &part.node else { return None };
+        let Some(NodeEnum::String(value)) = part.arg.as_deref().and_then(|arg| arg.node.as_ref()) else { return None };
+        match part.defname.as_str() {
+            "as" if block.is_none() => block = Some(value.sval.clone()),
+            "language" if value.sval == "plpgsql" => {}
+            _ => return None,
+        }
+    }
+    block
 }
