@@ -176,8 +176,7 @@ impl Walk<'_> {
     /// The value of an expression. What it tells by failing is a filter.
     pub(super) fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
         if !self.step() {
-            let node = self.graph.unknown(Vec::new());
-            return Value { nodes: vec![node], fails: true, ..Value::default() };
+            return self.unseen();
         }
         let mut value = self.evaluated(expr, scope);
         if value.nodes.len() > MANY && !value.exact {
@@ -295,6 +294,11 @@ impl Walk<'_> {
     /// A value that nobody knows anything of, of a construct that nobody knows either.
     pub(super) fn opaque(&mut self) -> Value {
         self.unknown();
+        self.unseen()
+    }
+
+    /// A value that is not looked at any more: it may be anything.
+    fn unseen(&mut self) -> Value {
         let node = self.graph.unknown(Vec::new());
         Value { nodes: vec![node], fails: true, ..Value::default() }
     }
@@ -380,7 +384,7 @@ impl Walk<'_> {
 
     fn column(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
         if !self.looks_through(scope.breadth()) {
-            return Value::default();
+            return self.unseen();
         }
         let value = self.named_column(path, scope);
         self.mentioned.extend(value.nodes.iter().copied());
@@ -454,7 +458,7 @@ impl Walk<'_> {
 
     fn star(&mut self, path: &[String], scope: &Scope<'_>) -> Value {
         if !self.looks_through(scope.breadth()) {
-            return Value::default();
+            return self.unseen();
         }
         let rows: Vec<Rows> = if path.is_empty() {
             scope.bare().map(|item| item.rows.clone()).collect()
