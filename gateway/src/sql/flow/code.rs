@@ -1,9 +1,10 @@
 //! Functions: what a call does, and what code of the database's own it runs.
 
 use super::Walk;
-use super::expr::{TEXT, Value};
+use super::expr::Value;
 use super::function::Given;
-use super::own::{FIRST_OWN, Operand, brought};
+use super::oid::{FIRST_OWN, INT4, JSON, JSONB, TEXT};
+use super::own::{Operand, brought};
 use super::scope::{Rows, Scope};
 use super::size::Size;
 use crate::access::{Action, Facts, Name, Object};
@@ -262,7 +263,7 @@ fn result_type(function: &str, first: Option<Operand>) -> Option<u32> {
         "lower" | "upper" | "btrim" | "ltrim" | "rtrim" | "substr" | "substring" | "reverse" | "like_escape" => {
             Some(TEXT).filter(|_| text())
         }
-        "length" => Some(23).filter(|_| text()),
+        "length" => Some(INT4).filter(|_| text()),
         "initcap"
         | "concat"
         | "concat_ws"
@@ -278,9 +279,9 @@ fn result_type(function: &str, first: Option<Operand>) -> Option<u32> {
         | "split_part"
         | "array_to_string"
         | "jsonb_extract_path_text" => Some(TEXT),
-        "to_json" | "row_to_json" | "array_to_json" | "json_build_object" | "json_build_array" => Some(114),
-        "to_jsonb" | "jsonb_build_object" | "jsonb_build_array" | "jsonb_extract_path" => Some(3802),
-        "char_length" | "character_length" | "octet_length" | "ascii" | "strpos" | "position" => Some(23),
+        "to_json" | "row_to_json" | "array_to_json" | "json_build_object" | "json_build_array" => Some(JSON),
+        "to_jsonb" | "jsonb_build_object" | "jsonb_build_array" | "jsonb_extract_path" => Some(JSONB),
+        "char_length" | "character_length" | "octet_length" | "ascii" | "strpos" | "position" => Some(INT4),
         _ => None,
     }
 }

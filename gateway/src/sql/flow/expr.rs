@@ -2,7 +2,10 @@
 
 use super::function::Given;
 use super::graph::Node;
-use super::own::{BROUGHT, FIRST_OWN, Operand, Typing, UNKNOWN, brought, compared};
+use super::oid::{
+    BIT, BOOL, BPCHAR, BROUGHT, FIRST_OWN, INT2, INT4, JSON, JSONB, NAME, TEXT, UNKNOWN, VARBIT, VARCHAR, VECTORS,
+};
+use super::own::{Operand, Typing, brought, compared};
 use super::scope::{Argument, Column, Found, Rows, Scope};
 use super::size::Size;
 use super::{Equality, MANY, Walk};
@@ -10,25 +13,6 @@ use crate::access::{Action, ColumnName, Name, Tags};
 use crate::sql::builtin::{self, Class};
 use crate::sql::form::{Constant, Expr, Quantity, Subquery};
 use crate::sql::predicate::{Equals, MAX_LIST, equality, is_equals, is_value};
-
-/// `text` (`pg_type.dat`).
-pub(super) const TEXT: u32 = 25;
-
-/// `boolean` (`pg_type.dat`).
-const BOOL: u32 = 16;
-
-const INT2: u32 = 21;
-const INT4: u32 = 23;
-const NAME: u32 = 19;
-const BPCHAR: u32 = 1042;
-const VARCHAR: u32 = 1043;
-const BIT: u32 = 1560;
-const VARBIT: u32 = 1562;
-const JSON: u32 = 114;
-const JSONB: u32 = 3802;
-
-/// `int2vector` and `oidvector`, of which operators and slices make arrays.
-const VECTORS: [u32; 2] = [22, 30];
 
 /// A value.
 #[derive(Clone, Debug, Default)]
@@ -198,7 +182,7 @@ impl Walk<'_> {
         match expr {
             Expr::Constant(constant) => Value::constant(match constant {
                 Constant::Text | Constant::Null => Some(UNKNOWN),
-                Constant::Bool => Some(16),
+                Constant::Bool => Some(BOOL),
                 Constant::Other => Some(BROUGHT),
                 Constant::Number | Constant::Default => None,
             }),
@@ -747,7 +731,7 @@ impl Walk<'_> {
         let nodes: Vec<Node> = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
         match kind {
             // Whether there is a row is what its conditions decide, and they are filters.
-            Subquery::Exists => Value::constant(Some(16)).failing(),
+            Subquery::Exists => Value::constant(Some(BOOL)).failing(),
             Subquery::Scalar => match (rows.columns.as_slice(), rows.open) {
                 ([column], None) => self.of_column(column).failing(),
                 _ => Value { nodes, fails: true, ..Value::default() },
@@ -777,7 +761,7 @@ impl Walk<'_> {
                 let all = [test.nodes, nodes].concat();
                 self.filter(all.clone());
                 self.graph.tie(&all);
-                Value { nodes: all, fails: true, of: Some(16), ..Value::default() }
+                Value { nodes: all, fails: true, of: Some(BOOL), ..Value::default() }
             }
         }
     }
@@ -820,7 +804,7 @@ fn result_type(symbol: &str, left: Option<u32>, right: Option<u32>) -> Option<u3
         ("->" | "#>", Some(JSONB), _) => Some(JSONB),
         ("->" | "#>", Some(JSON), _) => Some(JSON),
         ("->>" | "#>>", Some(JSON | JSONB), _) => Some(TEXT),
-        _ if is_comparison(symbol) => Some(16),
+        _ if is_comparison(symbol) => Some(BOOL),
         _ => None,
     }
 }

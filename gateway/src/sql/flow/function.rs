@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::expr::{TEXT, Value};
+use super::expr::Value;
 use super::graph::Node;
-use super::own::{BROUGHT, UNKNOWN, input_names};
+use super::oid::{BROUGHT, RECORD, TEXT, UNKNOWN, VARCHAR, VOID};
+use super::own::input_names;
 use super::scope::{Argument, Column, Ctes, Rows, Scope};
 use super::size::Size;
 use super::{MAX_DEPTH, Shown, Walk};
@@ -14,12 +15,6 @@ use crate::sql::builtin;
 use crate::sql::catalog::{CastMethod, Function, FunctionKind, RelationKind};
 use crate::sql::form::Statement;
 use crate::sql::postgres::{self, Program};
-
-/// `record` and `void` (`pg_type.dat`).
-pub(super) const RECORD: u32 = 2249;
-const VOID: u32 = 2278;
-/// `character varying`, which is `text` byte for byte.
-const VARCHAR: u32 = 1043;
 
 /// Parameters that take several types (`pg_type.dat`): `any...`, and what stands for a type that is not a value's.
 pub(super) const POLYMORPHIC: [u32; 12] = [2276, 2277, 2283, 2776, 3500, 3831, 4537, 5077, 5078, 5079, 5080, 4538];

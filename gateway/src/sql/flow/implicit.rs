@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::Walk;
-use super::expr::{TEXT, Value};
-use super::own::{BROUGHT, FIRST_OWN, Operand, Typing, UNKNOWN};
+use super::expr::Value;
+use super::oid::{BROUGHT, FIRST_OWN, INT4, INT8, NUMERIC, TEXT, UNKNOWN};
+use super::own::{Operand, Typing};
 use crate::sql::builtin;
 use crate::sql::catalog::{Cast, CastContext, CastMethod, TypeKind};
 
@@ -107,7 +108,7 @@ impl Walk<'_> {
         match Operand::from(value) {
             Operand::Any => met(),
             Operand::Literal => false,
-            Operand::Number => matches!(source, 23 | 20 | 1700),
+            Operand::Number => matches!(source, INT4 | INT8 | NUMERIC),
             Operand::Of(BROUGHT) => source < FIRST_OWN && builtin::is_type(source),
             Operand::Of(of) => is(of) || self.element(self.base(of)).is_some_and(is),
         }

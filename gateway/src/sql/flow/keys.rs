@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::graph::Node;
+use super::oid::BOOL;
 use super::scope::Column;
 use super::{Equality, Walk};
 use crate::access::ColumnName;
@@ -13,9 +14,6 @@ use crate::sql::form::{Expr, Statement};
 
 /// Functions of one text that hardly two values share a result of: to compare those is to compare the values.
 const ONE_TO_ONE: [&str; 4] = ["lower", "upper", "btrim", "md5"];
-
-/// `boolean` (`pg_type.dat`).
-const BOOL: u32 = 16;
 
 impl<'a> Walk<'a> {
     /// A value is put into a column: of the relation, of the one that a view shows, and of the children's.

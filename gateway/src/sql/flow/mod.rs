@@ -12,6 +12,7 @@ mod graph;
 mod implicit;
 mod keys;
 mod names;
+mod oid;
 mod own;
 mod print;
 mod procedural;
@@ -459,7 +460,7 @@ impl<'a> Walk<'a> {
                         rows.columns
                             .iter()
                             .map(|column| StreamColumn {
-                                type_oid: self.base_type(column.of.filter(|of| *of != own::BROUGHT).unwrap_or(0)),
+                                type_oid: self.base_type(column.of.filter(|of| *of != oid::BROUGHT).unwrap_or(0)),
                                 quoted: quoted.next().unwrap_or_default(),
                                 lineage: self.lineage(column.node, reach),
                             })
@@ -477,7 +478,7 @@ impl<'a> Walk<'a> {
         for _ in 0..MAX_DEPTH {
             match self.catalog.types.get(&oid) {
                 Some(of) if of.kind == TypeKind::Domain => oid = of.base,
-                Some(of) if of.kind == TypeKind::Base && of.element == 0 && &*of.name == "citext" => return expr::TEXT,
+                Some(of) if of.kind == TypeKind::Base && of.element == 0 && &*of.name == "citext" => return oid::TEXT,
                 _ => return oid,
             }
         }

@@ -3,22 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::Walk;
-use super::expr::{TEXT, Value};
-use super::function::{Given, POLYMORPHIC, RECORD};
+use super::expr::Value;
+use super::function::{Given, POLYMORPHIC};
+use super::oid::{BROUGHT, FIRST_OWN, INT4, INT8, NUMERIC, RECORD, TEXT, UNKNOWN};
 use super::scope::{Column, Rows};
 use crate::access::Name;
 use crate::sql::builtin;
 use crate::sql::catalog::{CastContext, Function, FunctionKind, TypeKind};
 use crate::sql::form::Quantity;
-
-/// `unknown`: the type of a literal that nothing has given one (`pg_type.dat`).
-pub(super) const UNKNOWN: u32 = 705;
-
-/// Stands for a type that PostgreSQL brings, whichever it is: `any` (`pg_type.dat`), which no value is of.
-pub(super) const BROUGHT: u32 = 2276;
-
-/// The first OID of what PostgreSQL does not bring itself.
-pub(super) const FIRST_OWN: u32 = 16384;
 
 /// What a value's type is known by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +51,7 @@ impl Operand {
             Operand::Any => ([None; 3], 1),
             Operand::Literal => ([Some(UNKNOWN); 3], 1),
             Operand::Of(of) => ([Some(of); 3], 1),
-            Operand::Number => ([Some(23), Some(20), Some(1700)], 3),
+            Operand::Number => ([Some(INT4), Some(INT8), Some(NUMERIC)], 3),
         };
         types.into_iter().take(count)
     }

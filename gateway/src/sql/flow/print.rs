@@ -2,12 +2,13 @@
 //! fail at none, and those of arrays, rows, domains and enumerations call them.
 
 use super::expr::Value;
+use super::oid::{JSON, JSONB};
 use super::{MAX_DEPTH, Walk};
 use crate::sql::builtin;
 use crate::sql::catalog::TypeKind;
 
 /// `json` and `jsonb`: a cast to them that somebody made is called where a value is made one.
-pub(super) const DOCUMENTS: [u32; 2] = [114, 3802];
+pub(super) const DOCUMENTS: [u32; 2] = [JSON, JSONB];
 
 impl Walk<'_> {
     /// Whether a value can be printed; `parses`: into jsonb, which takes a json apart and fails at some.

@@ -10,23 +10,16 @@ use std::rc::Rc;
 
 use super::function::Given;
 use super::graph::Node;
+use super::oid::{BOOL, FIRST_OWN, INT4, NAME, OID, TEXT, TEXT_ARRAY, TRIGGER};
 use super::scope::{Argument, Column, Rows, Scope};
 use super::stored::{self, Put};
-use super::{MAX_DEPTH, Shown, Walk, own};
+use super::{MAX_DEPTH, Shown, Walk};
 use crate::access::{Action, ColumnName, Effect, Name, Object};
 use crate::sql::Outputs;
 use crate::sql::builtin;
 use crate::sql::catalog::{Event, Function, FunctionKind, Relation, RelationKind, Trigger};
 use crate::sql::form::{Act, Target};
 use crate::sql::postgres::{self, Body, Declared};
-
-/// `trigger` (`pg_type.dat`).
-const TRIGGER: u32 = 2279;
-
-const BOOL: u32 = 16;
-const INT4: u32 = 23;
-const NAME: u32 = 19;
-const TEXT: u32 = 25;
 
 /// What the server makes of values in a body without being asked: conditions, bounds, and what is raised.
 const MADE: [u32; 3] = [BOOL, INT4, TEXT];
@@ -40,12 +33,12 @@ const TRIGGERED: [(&str, u32); 10] = [
     ("tg_when", TEXT),
     ("tg_level", TEXT),
     ("tg_op", TEXT),
-    ("tg_relid", 26),
+    ("tg_relid", OID),
     ("tg_relname", NAME),
     ("tg_table_name", NAME),
     ("tg_table_schema", NAME),
     ("tg_nargs", INT4),
-    ("tg_argv", 1009),
+    ("tg_argv", TEXT_ARRAY),
 ];
 
 /// A call of such a function: what it is given decides whether that holds.
@@ -418,7 +411,7 @@ impl<'a> Walk<'a> {
             known.is_some_and(|known| !matches!(&*known.language, "c" | "internal"))
         };
         self.catalog.casts.iter().any(|cast| {
-            let met = cast.source < own::FIRST_OWN || self.met.contains(&cast.source);
+            let met = cast.source < FIRST_OWN || self.met.contains(&cast.source);
             met && self.made.contains(&cast.target) && cast.function != 0 && runs(cast.function)
         })
     }

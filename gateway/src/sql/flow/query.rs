@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use super::expr::Value;
 use super::graph::Node;
-use super::own::{BROUGHT, FIRST_OWN, Operand};
+use super::oid::{BROUGHT, FIRST_OWN, INT8, RECORD};
+use super::own::Operand;
 use super::scope::{Column, Ctes, Found, Item, Rows, Scope};
 use super::{Shown, WITHHELD, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
 use crate::sql::builtin;
 use crate::sql::form::{Added, Cte, Expr, On, Output, Query, Source, Statement, Table};
 use crate::sql::postgres::USING_ALIAS;
-
-/// `bigint` (`pg_type.dat`), which LIMIT takes.
-const INT8: u32 = 20;
 
 impl Walk<'_> {
     pub(super) fn query(&mut self, query: &Query, outer: &Scope<'_>) -> Rows {
@@ -25,6 +23,7 @@ impl Walk<'_> {
         let rows = if query.arms.is_empty() { self.select(query, &mut scope) } else { self.combined(query, &scope) };
         for part in &query.uses {
             let value = self.expr(part, &scope);
+            // LIMIT and OFFSET take that.
             self.assigned_to(&value, INT8);
             self.filter(value.nodes);
         }
@@ -596,7 +595,7 @@ impl Walk<'_> {
             match &value.row {
                 Some(row) => {
                     let row = row.clone();
-                    if of == Some(super::function::RECORD) {
+                    if of == Some(RECORD) {
                         // What its columns are turned into, its caller says.
                         self.filter(row.columns.iter().map(|column| column.node).chain(row.open));
                     }
@@ -619,7 +618,7 @@ impl Walk<'_> {
         }
         if ordinality {
             let node = self.graph.derived(Vec::new());
-            rows.columns.push(Column { name: "ordinality".to_owned(), node, of: Some(20) });
+            rows.columns.push(Column { name: "ordinality".to_owned(), node, of: Some(INT8) });
         }
         rows
     }

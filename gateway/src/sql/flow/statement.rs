@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::expr::Value;
+use super::oid::TEXT;
 use super::scope::{Column, Rows, Scope};
 use super::{Shown, Walk};
 use crate::access::{Action, Facts, Name, Object};
@@ -156,7 +157,7 @@ impl Walk<'_> {
             }
             (Inner::Explained, _) => {
                 let node = self.graph.derived(Vec::new());
-                let plan = Column { name: "QUERY PLAN".to_owned(), node, of: Some(super::expr::TEXT) };
+                let plan = Column { name: "QUERY PLAN".to_owned(), node, of: Some(TEXT) };
                 Shown::Rows(Rows { columns: vec![plan], open: None })
             }
             (Inner::Prepared, _) | (_, Shown::Nothing) => Shown::Nothing,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::expr::Value;
 use super::graph::Node;
+use super::oid::{BIT, BPCHAR, NUMERIC, VARBIT, VARCHAR};
 use super::scope::{Column, Item, Rows, Scope};
 use super::size::Size;
 use super::{MAX_DEPTH, Walk};
@@ -14,8 +15,8 @@ use crate::sql::form::{Expr, Statement};
 use crate::sql::postgres::{self, Program};
 use crate::sql::predicate::is_value;
 
-/// Types whose length or precision a value may not have: `character`, `character varying`, `numeric`, `bit`, `bit varying`.
-const MEASURED: [u32; 5] = [1042, 1043, 1700, 1560, 1562];
+/// Types whose length or precision a value may not have.
+const MEASURED: [u32; 5] = [BPCHAR, VARCHAR, NUMERIC, BIT, VARBIT];
 
 /// A value that a write puts into a column.
 #[derive(Clone, Debug)]
