@@ -1,13 +1,13 @@
 //! Functions: what a call does, and what code of the database's own it runs.
 
 use super::Walk;
-use super::expr::Value;
 use super::function::Given;
 use super::oid::{FIRST_OWN, INT4, JSON, JSONB, TEXT};
 use super::own::{Operand, brought};
 use super::scope::{Rows, Scope};
 use super::size::Size;
-use crate::access::{Action, Facts, Name, Object};
+use super::value::Value;
+use crate::access::{Action, Facts, Name, Object, Tags};
 use crate::sql::Changes;
 use crate::sql::builtin::{self, Class};
 use crate::sql::form::{Call, Expr, Sets};
@@ -184,7 +184,7 @@ impl Walk<'_> {
                 self.missing |= !builtin::is_function(function);
                 let found = schema.map(Name::from).unwrap_or_else(|| "pg_catalog".into());
                 let object = self.function_name(found, function);
-                self.effect(Action::SqlExecute, object, crate::access::Tags::default(), Facts::default());
+                self.effect(Action::SqlExecute, object, Tags::default(), Facts::default());
                 self.ran(arguments)
             }
             // Which argument stands where, names decide.
@@ -247,6 +247,16 @@ impl Walk<'_> {
         // It may be put beside what is of its own row.
         let size = shown.iter().fold(Size::NONE, |all, value| all.or(value.length())).or(self.graph.row());
         Value { exact: false, row: None, of, size, ..Value::computed(shown) }
+    }
+
+    /// Runs code of the database's own.
+    pub(super) fn execute(&mut self, function: u32) {
+        let known = self.catalog.function(function);
+        let (object, tags) = match known {
+            Some(known) => (self.function_name(Name::clone(&known.schema), &known.name), known.tags.clone()),
+            None => (self.function_name("pg_catalog".into(), &format!("oid:{function}")), Tags::default()),
+        };
+        self.effect(Action::SqlExecute, object, tags, Facts::default());
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::expr::Value;
 use super::graph::Node;
 use super::scope::{Column, Scope};
 use super::stored::texts;
+use super::value::Value;
 use super::{Shown, Walk};
 use crate::access::{Action, ColumnName, Object};
 use crate::sql::builtin;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::expr::Value;
 use super::graph::Node;
 use super::oid::{BROUGHT, RECORD, TEXT, UNKNOWN, VARCHAR, VOID};
 use super::own::input_names;
 use super::scope::{Argument, Column, Ctes, Rows, Scope};
 use super::size::Size;
+use super::value::Value;
 use super::{MAX_DEPTH, Shown, Walk};
 use crate::access::Name;
 use crate::sql::builtin;

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::Walk;
-use super::expr::Value;
 use super::oid::{BROUGHT, FIRST_OWN, INT4, INT8, NUMERIC, TEXT, UNKNOWN};
 use super::own::{Operand, Typing};
+use super::value::Value;
 use crate::sql::builtin;
 use crate::sql::catalog::{Cast, CastContext, CastMethod, TypeKind};
 

@@ -4,7 +4,10 @@
 //! order, groups, and every function or operator that is not known to be total, for its failure tells something. A name
 //! that the catalog does not resolve is an effect on that name, and its value may be anything.
 
+mod cast;
 mod code;
+mod column;
+mod condition;
 mod define;
 mod expr;
 mod function;
@@ -13,7 +16,9 @@ mod implicit;
 mod keys;
 mod names;
 mod oid;
+mod operator;
 mod own;
+mod part;
 mod print;
 mod procedural;
 mod query;
@@ -22,6 +27,7 @@ mod scope;
 mod size;
 mod statement;
 mod stored;
+mod value;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Walk;
-use super::expr::Value;
 use super::function::{Given, POLYMORPHIC};
 use super::oid::{BROUGHT, FIRST_OWN, INT4, INT8, NUMERIC, RECORD, TEXT, UNKNOWN};
 use super::scope::{Column, Rows};
+use super::value::Value;
 use crate::access::Name;
 use crate::sql::builtin;
 use crate::sql::catalog::{CastContext, Function, FunctionKind, TypeKind};

@@ -1,8 +1,8 @@
 //! What can be printed, as text or as JSON, at no risk that some value fails: the output functions of PostgreSQL's own types
 //! fail at none, and those of arrays, rows, domains and enumerations call them.
 
-use super::expr::Value;
 use super::oid::{JSON, JSONB};
+use super::value::Value;
 use super::{MAX_DEPTH, Walk};
 use crate::sql::builtin;
 use crate::sql::catalog::TypeKind;

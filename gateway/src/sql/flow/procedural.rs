@@ -53,7 +53,7 @@ pub(super) type Done = Option<Rc<[Effect]>>;
 
 impl<'a> Walk<'a> {
     /// A call of a function in PL/pgSQL; `None`: it cannot be read, or not by what is known here.
-    pub(super) fn plain_call(&mut self, oid: u32, given: &Given) -> Option<super::expr::Value> {
+    pub(super) fn plain_call(&mut self, oid: u32, given: &Given) -> Option<super::value::Value> {
         let function = self.catalog.function(oid)?;
         if function.kind != FunctionKind::Function || matches!(function.returns, TRIGGER) {
             return None;
@@ -436,7 +436,7 @@ impl<'a> Walk<'a> {
         self.made.extend(&all);
         for of in all {
             self.meets(of);
-            self.type_runs(of, &super::expr::Value::default());
+            self.type_runs(of, &super::value::Value::default());
         }
         Some(())
     }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::expr::Value;
 use super::graph::Node;
 use super::oid::{BROUGHT, FIRST_OWN, INT8, RECORD};
 use super::own::Operand;
 use super::scope::{Column, Ctes, Found, Item, Rows, Scope};
+use super::value::Value;
 use super::{Shown, WITHHELD, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
 use crate::sql::builtin;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::expr::Value;
 use super::oid::TEXT;
 use super::scope::{Column, Rows, Scope};
+use super::value::Value;
 use super::{Shown, Walk};
 use crate::access::{Action, Facts, Name, Object};
 use crate::sql::Changes;

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::expr::Value;
 use super::graph::Node;
 use super::oid::{BIT, BPCHAR, NUMERIC, VARBIT, VARCHAR};
 use super::scope::{Column, Item, Rows, Scope};
 use super::size::Size;
+use super::value::Value;
 use super::{MAX_DEPTH, Walk};
 use crate::access::{ColumnName, Object};
 use crate::sql::catalog::{Event, Relation};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::expr::Value;
 use super::graph::Node;
 use super::scope::{Column, Item, Rows, SYSTEM_COLUMNS, Scope};
 use super::stored::{Put, is_default};
+use super::value::Value;
 use super::{MAX_DEPTH, Shown, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, Predicate};
 use crate::sql::catalog::{Event, Relation, RelationKind};

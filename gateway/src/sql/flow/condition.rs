@@ -1,0 +1,135 @@
+//! Conditions: what decides, and what a comparison for equality tells.
+
+use super::expr::common;
+use super::graph::Node;
+use super::oid::BOOL;
+use super::own::{Operand, compared};
+use super::scope::Scope;
+use super::value::Value;
+use super::{Equality, Walk};
+use crate::sql::builtin;
+use crate::sql::form::{Expr, Quantity};
+use crate::sql::predicate::{Equals, MAX_LIST, equality, is_value};
+
+impl Walk<'_> {
+    /// An expression whose value only decides.
+    pub(super) fn used(&mut self, expr: &Expr, scope: &Scope<'_>) {
+        let value = self.expr(expr, scope);
+        self.filter(value.nodes);
+    }
+
+    /// A condition; what it is made of.
+    pub(super) fn predicate(&mut self, expr: &Expr, scope: &Scope<'_>) -> Vec<Node> {
+        if !self.step() {
+            return Vec::new();
+        }
+        match expr {
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().flat_map(|part| self.predicate(part, scope)).collect(),
+            Expr::Not(part) => self.predicate(part, scope),
+            _ => {
+                let nodes = self.compared(expr, scope);
+                self.graph.tie(&nodes);
+                nodes
+            }
+        }
+    }
+
+    /// A value that stands where a truth value has to.
+    pub(super) fn truth(&mut self, value: &Value) -> bool {
+        value.of != Some(BOOL) && self.assigned_to(value, BOOL)
+    }
+
+    /// One comparison of a condition, or anything else that is true or false; what it is made of.
+    fn compared(&mut self, expr: &Expr, scope: &Scope<'_>) -> Vec<Node> {
+        let Some(Equals { left, right, even }) = equality(expr) else {
+            let value = self.expr(expr, scope);
+            self.truth(&value);
+            self.filter(value.nodes.clone());
+            return value.nodes;
+        };
+        let short = |other: &Expr| match other {
+            Expr::List(values) => values.len() <= MAX_LIST,
+            _ => true,
+        };
+        let (one, other) = (self.expr(left, scope), self.expr(right, scope));
+        let quantity = if even { Quantity::One } else { Quantity::Any };
+        let as_it_is = builtin::exactly("=", one.of, other.of).is_some();
+        let own = !self.own_operators("=", (&one).into(), compared(&other, quantity)).is_empty();
+        if own || (!as_it_is && self.together(&[&one, &other])) {
+            let value = self.expr(expr, scope);
+            self.filter(value.nodes.clone());
+            return value.nodes;
+        }
+        let bare = |expr: &Expr, value: &Value| match (expr, value.nodes.as_slice()) {
+            (Expr::Column(_), [node]) if value.exact => Some(*node),
+            _ => None,
+        };
+        let value = |expr: &Expr, value: &Value| is_value(expr) && value.nodes.is_empty() && short(expr);
+        match (bare(left, &one), bare(right, &other)) {
+            (Some(a), Some(b)) if even => {
+                self.filters.push((a, Equality::With(b)));
+                self.filters.push((b, Equality::With(a)));
+            }
+            (Some(a), None) if value(right, &other) => self.filters.push((a, Equality::Yes)),
+            (None, Some(b)) if even && value(left, &one) => self.filters.push((b, Equality::Yes)),
+            _ => {
+                self.filter(one.nodes.clone());
+                self.filter(other.nodes.clone());
+            }
+        }
+        [one.nodes, other.nodes].concat()
+    }
+
+    /// Runs what the database has for `=`, where a statement compares values of these types without saying so.
+    pub(super) fn compares(&mut self, left: Option<u32>, right: Option<u32>) {
+        let own = self.own_operators("=", Operand::of(left), Operand::of(right));
+        own.into_iter().for_each(|function| self.execute(function));
+        if left.is_none() || left != right {
+            let of = |of| Value { of, ..Value::default() };
+            self.together(&[&of(left), &of(right)]);
+        }
+    }
+
+    pub(super) fn case(
+        &mut self,
+        subject: Option<&Expr>,
+        conditions: &[Expr],
+        values: &[Expr],
+        scope: &Scope<'_>,
+    ) -> Value {
+        let subject = subject.map(|subject| (subject, self.expr(subject, scope)));
+        let mut nodes = Vec::new();
+        for condition in conditions {
+            let Some((of, subject)) = &subject else {
+                nodes.extend(self.predicate(condition, scope));
+                continue;
+            };
+            let value = self.expr(condition, scope);
+            // A literal is a text here.
+            let left = Some(Operand::from(subject)).filter(|of| *of != Operand::Literal).unwrap_or(Operand::Any);
+            let own = self.own_operators("=", left, (&value).into());
+            let builtin = own.is_empty();
+            own.into_iter().for_each(|function| self.execute(function));
+            let converted = self.together(&[subject, &value]);
+            match (of, subject.nodes.as_slice()) {
+                (Expr::Column(_), [node]) if subject.exact && builtin && !converted && is_value(condition) => {
+                    self.filters.push((*node, Equality::Yes));
+                }
+                _ => {
+                    self.filter(subject.nodes.clone());
+                    self.filter(value.nodes.clone());
+                }
+            }
+            nodes.extend(subject.nodes.iter().chain(&value.nodes));
+        }
+        let values: Vec<Value> = values.iter().map(|value| self.expr(value, scope)).collect();
+        let of = common(&values);
+        let mut value = self.mixed(values, of);
+        if value.fails {
+            self.filter(nodes.clone());
+        }
+        value.fails |= !conditions.is_empty();
+        value.nodes.extend(nodes);
+        value
+    }
+}
