@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{Answered, Answering, AskError, LOCK_NOT_AVAILABLE, Taken, ask};
-use super::questions::{self, SNAPSHOT, changes};
+use super::questions::{self, SNAPSHOT, changes, fingerprints};
 use super::read::{Asks, Look, cluster, identity};
 use super::slot::{Known, Slot, Turn};
 use super::tags::Identity;
@@ -128,6 +128,8 @@ struct Watch {
     snapshot: Box<str>,
     since: u64,
     changes: Option<String>,
+    /// What sessions had committed by then.
+    epoch: u64,
     made: Instant,
 }
 
@@ -258,14 +260,22 @@ impl Own {
 
     async fn try_look(&mut self, slot: &Arc<Slot>) -> Result<(), OwnError> {
         let (mut at, mut epoch) = (Instant::now(), slot.epoch());
-        let snapshot = self.snapshot().await?;
-        let mut same = self.is_as_it_was(&snapshot).await?;
+        // Where a session has said that it committed a change, nothing is asked about whether there is one.
+        let told = self.watch.as_ref().filter(|watch| watch.epoch != epoch).map(|watch| watch.snapshot.clone());
+        let (mut snapshot, mut same) = match told {
+            Some(snapshot) => (snapshot, false),
+            None => {
+                let snapshot = self.snapshot().await?;
+                let same = self.is_as_it_was(&snapshot).await?;
+                (snapshot, same)
+            }
+        };
         // What was in the way may be gone: a file that was mended, a disk that has room again.
         same &= self.watch.as_ref().is_some_and(|w| w.known.catalog.complete || w.made.elapsed() < AGAIN);
         let (mut looks, mut waits) = (0, 0);
         while !same && looks < LOOKS {
             (at, epoch) = (Instant::now(), slot.epoch());
-            let read = self.read(slot).await;
+            let read = self.read(slot, &snapshot, epoch).await;
             if let Err(OwnError::Ask(AskError::Server(code))) = &read
                 && *code == *LOCK_NOT_AVAILABLE
                 && waits < WAITS
@@ -275,18 +285,19 @@ impl Own {
                 continue;
             }
             looks = looks.saturating_add(1);
-            match read {
-                Ok(watch) => self.watch = Some(watch),
+            let watch;
+            (watch, snapshot) = match read {
+                Ok(read) => read,
                 // Something was dropped while its text was printed.
                 Err(OwnError::Ask(AskError::Server(_))) if looks < LOOKS => {
                     self.ask(&["rollback".to_owned()]).await?;
                     continue;
                 }
                 Err(error) => return Err(error),
-            }
+            };
+            self.watch = Some(watch);
             // Texts are printed as of now and rows as of the transaction's start: they have to be of one time. Where
             // others do not stop changing it, what was read is as good as can be, and no older than it says.
-            let snapshot = self.snapshot().await?;
             same = self.is_as_it_was(&snapshot).await?;
         }
         let watch = self.watch.as_ref().ok_or(AskError::Malformed)?;
@@ -319,24 +330,32 @@ impl Own {
         Ok(same)
     }
 
-    async fn read(&mut self, slot: &Arc<Slot>) -> Result<Watch, OwnError> {
-        let begin = ["begin isolation level repeatable read read only", SNAPSHOT].map(str::to_owned);
+    /// Reads what is so; also what can be seen after the last answer. `before` is what could be seen at some time before.
+    async fn read(&mut self, slot: &Arc<Slot>, before: &str, epoch: u64) -> Result<(Watch, Box<str>), OwnError> {
+        let since = oldest(before).ok_or(AskError::Malformed)?;
+        let begin = [
+            "begin isolation level repeatable read read only".to_owned(),
+            SNAPSHOT.to_owned(),
+            changes(self.server, transaction(since)),
+            fingerprints(self.server),
+        ];
         let mut answered = self.ask(&begin).await?;
         answered.next();
         let snapshot: Box<str> = answered.value().ok_or(AskError::Malformed)?.into();
-        let since = oldest(&snapshot).ok_or(AskError::Malformed)?;
-        let changes = self.ask(&[changes(self.server, transaction(since))]).await?.value();
+        let changes = answered.value();
         // What a session read on its own connection may be newer than what this one has.
         let base = self.watch.as_ref().map(|watch| Arc::clone(&watch.known)).or_else(|| slot.last());
         let base = base.filter(|base| base.identity.is(&self.identity));
         let identity = self.identity.clone();
         let look = Look { server: self.server, base: base.as_deref(), own_role: true, identity: &identity };
-        let draft = look.run(&mut Lightly(self), snapshot.clone(), None).await?;
-        self.ask(&["commit".to_owned()]).await?;
+        let draft = look.run(&mut Lightly(self), snapshot.clone(), answered).await?;
+        let mut answered = self.ask(&["commit", SNAPSHOT].map(str::to_owned)).await?;
+        answered.next();
+        let after: Box<str> = answered.value().ok_or(AskError::Malformed)?.into();
         let (at, path) = (Arc::clone(slot), self.search_path.clone());
         let made = tokio::task::spawn_blocking(move || at.make(draft, path, None, true)).await;
         let known = Arc::new(made.map_err(|_| AskError::Malformed)?);
-        Ok(Watch { known, snapshot, since, changes, made: Instant::now() })
+        Ok((Watch { known, snapshot, since, changes, epoch, made: Instant::now() }, after))
     }
 }
 

@@ -59,19 +59,13 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Looks at the database; `snapshot` is what could be seen before.
-    ///
-    /// `first` are the fingerprints, where they have been asked for already.
+    /// Looks at the database; `snapshot` is what could be seen before, `answered` the fingerprints.
     pub(super) async fn run<A: Asks>(
         self,
         asker: &mut A,
         snapshot: Box<str>,
-        first: Option<Answered>,
+        mut answered: Answered,
     ) -> Result<Draft, A::Error> {
-        let mut answered = match first {
-            Some(first) => first,
-            None => asker.ask(&[fingerprints(self.server)]).await?,
-        };
         let mut plan = Plan::new(&mut answered, self.base);
         let mut read = self.read(asker, &plan).await?;
         if let (Some(base), Some(_)) = (self.base, &plan.changed)
@@ -123,7 +117,6 @@ impl SessionLook {
         let mut identity = identity(answered.next()).ok_or(AskError::Malformed)?;
         let snapshot: Box<str> = answered.value().ok_or(AskError::Malformed)?.into();
         let temporary: Option<Name> = answered.value().map(Name::from);
-        let first = expected.filter(|expected| *expected == server).map(|_| answered);
         identity.cluster = match &base {
             Some(base) => base.identity.cluster.clone(),
             None => cluster(asker).await?,
@@ -133,9 +126,12 @@ impl SessionLook {
         if let Some(base) = base.as_ref().filter(same) {
             return Ok((Arc::clone(base), temporary));
         }
+        if expected != Some(server) {
+            answered = asker.ask(&[fingerprints(server)]).await?;
+        }
         let own_role = slot.resource.credentials.is_some();
         let look = Look { server, base: base.as_deref(), own_role, identity: &identity };
-        let mut draft = look.run(asker, snapshot, first).await?;
+        let mut draft = look.run(asker, snapshot, answered).await?;
         // What is in there is printed without it.
         draft.catalog.definitions_path = temporary.iter().cloned().collect();
         let local = base.filter(|_| !committed).map(|base| base.bindings.clone());
