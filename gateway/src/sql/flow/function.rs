@@ -155,34 +155,18 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The statements of a function's body, for most parsed once however often it is come to.
-    fn body(&mut self, function: &Function) -> Option<Rc<Program>> {
+    /// The statements of a function's body.
+    fn body(&self, function: &Function) -> Option<Rc<Program>> {
         let text = function.body.as_deref()?;
         if !function.standard_body {
             return self.lowered(text);
         }
-        let key = format!("body {text}");
-        if let Some(known) = self.texts.get(key.as_str()) {
-            return known.clone();
-        }
-        let program = postgres::lower_body(text, self.server()).map(Rc::new);
-        if postgres::is_shallow(text) {
-            self.texts.insert(key.into(), program.clone());
-        }
-        program
+        self.memo.programs.read(&format!("body {text}"), text, || postgres::lower_body(text, self.server()))
     }
 
-    /// A text of the catalog's, for most parsed once however often it is come to.
-    pub(super) fn lowered(&mut self, text: &str) -> Option<Rc<Program>> {
-        if let Some(known) = self.texts.get(text) {
-            return known.clone();
-        }
-        let program = postgres::lower(text, self.server()).map(Rc::new);
-        // A deep tree is dropped where it is read, on a stack that fits it.
-        if postgres::is_shallow(text) {
-            self.texts.insert(text.into(), program.clone());
-        }
-        program
+    /// A text of the catalog's.
+    pub(super) fn lowered(&self, text: &str) -> Option<Rc<Program>> {
+        self.memo.programs.read(text, text, || postgres::lower(text, self.server()))
     }
 
     /// What a function's parameters stand for in a call.

@@ -14,6 +14,7 @@ mod function;
 mod graph;
 mod implicit;
 mod keys;
+mod memo;
 mod names;
 mod oid;
 mod operator;
@@ -30,11 +31,12 @@ mod stored;
 mod value;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use self::graph::{Graph, Node, Reach, Source};
+use self::memo::Memo;
 pub(super) use self::relation::copied_tags;
 use super::catalog::{Event, Relation, TypeKind};
 use super::form::{Act, Statement, Table};
@@ -209,18 +211,14 @@ struct Walk<'a> {
     asked: Vec<(Space, Name)>,
     renames: Vec<Rename>,
     changes: Changes,
-    steps: usize,
     depth: usize,
     /// The functions whose bodies are being read, by OID.
     reading: Vec<u32>,
-    /// Texts of the catalog's that were come to.
-    texts: HashMap<Box<str>, Option<Rc<Program>>>,
-    /// What bodies in PL/pgSQL do, by the function's OID and that of the relation that a trigger's is of; and their calls.
-    done: HashMap<(u32, u32), procedural::Done>,
+    /// What walks of one text share.
+    memo: Rc<Memo>,
+    /// Calls of functions in PL/pgSQL whose bodies were read.
     plain: Vec<procedural::Plain>,
-    /// Such bodies, by their text.
-    bodies: HashMap<Box<str>, Option<Rc<super::postgres::Body>>>,
-    /// Whether it is one that is read, and the types that it makes values of by itself.
+    /// Whether it is such a body that is read, and the types that it makes values of by itself.
     in_body: bool,
     made: BTreeSet<u32>,
 }
@@ -262,13 +260,10 @@ impl<'a> Walk<'a> {
             asked: Vec::new(),
             renames: Vec::new(),
             changes: Changes::default(),
-            steps: 0,
             depth: 0,
             reading: Vec::new(),
-            texts: HashMap::new(),
-            done: HashMap::new(),
+            memo: Rc::default(),
             plain: Vec::new(),
-            bodies: HashMap::new(),
             in_body: false,
             made: BTreeSet::new(),
         }
@@ -286,12 +281,13 @@ impl<'a> Walk<'a> {
 
     /// The same, where it is looked for among so many.
     fn looks_through(&mut self, many: usize) -> bool {
-        let before = self.steps;
-        self.steps = before.saturating_add(many / AT_ONCE).saturating_add(1);
-        if before < MAX_STEPS && self.steps >= MAX_STEPS {
+        let before = self.memo.steps.get();
+        let after = before.saturating_add(many / AT_ONCE).saturating_add(1);
+        self.memo.steps.set(after);
+        if before < MAX_STEPS && after >= MAX_STEPS {
             self.unknown();
         }
-        self.steps < MAX_STEPS
+        after < MAX_STEPS
     }
 
     fn effect(&mut self, action: Action, object: Object, tags: Tags, facts: Facts) {

@@ -174,16 +174,16 @@ impl<'a> Walk<'a> {
 
     /// What a function's body does; of a trigger's, on rows of that relation.
     fn done(&mut self, function: &'a Function, relation: Option<&'a Relation>) -> Done {
-        let key = (function.oid, relation.map_or(0, |relation| relation.oid));
-        if let Some(known) = self.done.get(&key) {
-            return known.clone();
+        let on = relation.map_or(0, |relation| relation.oid);
+        if let Some(known) = self.memo.done(function.oid, on) {
+            return known;
         }
         let text = function.body.as_deref().unwrap_or_default();
         let done = match self.reads_plainly(function) {
             true => postgres::deep(text, || self.read_plainly(function, relation)),
             false => return None,
         };
-        self.done.insert(key, done.clone());
+        self.memo.keep_done(function.oid, on, &done);
         done
     }
 
@@ -206,42 +206,25 @@ impl<'a> Walk<'a> {
         if !self.step() {
             return None;
         }
-        let body = self.plain_body(function.body.as_deref()?)?;
+        let text = function.body.as_deref()?;
+        let body = self.memo.bodies.read(text, text, || postgres::body(text, self.server()))?;
         let path = self.session_path.clone();
-        let mut walk = Walk::new(self.catalog, &path);
-        walk.temporary.clone_from(&self.session_temporary);
-        walk.session_temporary.clone_from(&self.session_temporary);
-        walk.reading.clone_from(&self.reading);
-        walk.reading.push(function.oid);
-        walk.depth = self.depth.saturating_add(1);
-        walk.steps = self.steps;
-        walk.texts = std::mem::take(&mut self.texts);
-        walk.done = std::mem::take(&mut self.done);
-        walk.bodies = std::mem::take(&mut self.bodies);
-        walk.in_body = true;
+        let mut walk = Walk {
+            temporary: self.session_temporary.clone(),
+            session_temporary: self.session_temporary.clone(),
+            reading: self.reading.iter().copied().chain([function.oid]).collect(),
+            depth: self.depth.saturating_add(1),
+            memo: Rc::clone(&self.memo),
+            in_body: true,
+            ..Walk::new(self.catalog, &path)
+        };
         let read = walk.runs_body(&body, function, relation);
-        self.texts = std::mem::take(&mut walk.texts);
-        self.done = std::mem::take(&mut walk.done);
-        self.bodies = std::mem::take(&mut walk.bodies);
-        self.steps = walk.steps;
-        if self.steps >= super::MAX_STEPS {
+        if self.memo.steps.get() >= super::MAX_STEPS {
             // What comes after it is not looked at any more.
             self.unknown();
         }
         // One that calls itself was not read where it did.
         read.and_then(|()| walk.harmless())
-    }
-
-    /// A body, parsed once for all that it is come to for.
-    fn plain_body(&mut self, text: &str) -> Option<Rc<Body>> {
-        if let Some(known) = self.bodies.get(text) {
-            return known.clone();
-        }
-        let body = postgres::body(text, self.server()).map(Rc::new);
-        if postgres::is_shallow(text) {
-            self.bodies.insert(text.into(), body.clone());
-        }
-        body
     }
 
     /// Reads all of a body's statements, in a walk of its own.
