@@ -174,6 +174,8 @@ pub(super) struct Output {
 pub(super) struct On {
     pub(super) natural: bool,
     pub(super) using: Vec<String>,
+    /// What USING calls the columns that it merges; it hides nothing of what is joined.
+    pub(super) using_alias: Option<String>,
     pub(super) condition: Option<Expr>,
 }
 

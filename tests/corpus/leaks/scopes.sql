@@ -128,3 +128,5 @@ select b from rows from (f_pairs(), w() as (p int, q text)) as t;
 --- columns of functions, defined behind others and renamed: either
 create function w() returns setof record language sql stable as 'select id as a, name as b from users';
 select b from rows from (generate_series(1, 1), f_pairs(), w() as (p int, q text)) as t (x);
+--- column further out behind a join's alias that begins with a control character: either
+select (select a.v from (logs a (v) join logs b on true) as U&"\0001x" limit 1) from (select ssn as v from users) a;

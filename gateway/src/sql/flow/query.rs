@@ -11,7 +11,6 @@ use super::{Shown, WITHHELD, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
 use crate::sql::builtin;
 use crate::sql::form::{Added, Cte, Expr, On, Output, Query, Source, Statement, Table};
-use crate::sql::postgres::USING_ALIAS;
 
 impl Walk<'_> {
     pub(super) fn query(&mut self, query: &Query, outer: &Scope<'_>) -> Rows {
@@ -489,8 +488,7 @@ impl Walk<'_> {
             visible.items.extend(lefts.iter().chain(&rights).cloned());
             self.predicate(condition, &visible);
         }
-        let using_alias = alias.and_then(|alias| alias.strip_prefix(USING_ALIAS));
-        let hides = alias.is_some() && using_alias.is_none();
+        let hides = alias.is_some();
         for item in lefts.iter_mut().chain(&mut rights) {
             item.bare = false;
             item.named &= !hides;
@@ -506,9 +504,9 @@ impl Walk<'_> {
         let rows = self.renamed(rows, columns);
         let whole = Item { name: alias.map(str::to_owned), named: hides, bare: true, rows, ..Item::default() };
         let mut items: Vec<Item> = lefts.into_iter().chain(rights).chain([whole]).collect();
-        if let Some(name) = using_alias {
+        if let Some(name) = on.using_alias.as_ref().filter(|_| !hides) {
             let rows = Rows { columns: merged, open: None };
-            items.push(Item { name: Some(name.to_owned()), named: true, rows, ..Item::default() });
+            items.push(Item { name: Some(name.clone()), named: true, rows, ..Item::default() });
         }
         items
     }

@@ -7,7 +7,6 @@ use sqlparser::ast::{
 
 use super::Lowering;
 use crate::sql::form::{Call, Expr, On, Source, Table};
-use crate::sql::postgres::USING_ALIAS;
 use crate::sql::predicate::is_written;
 
 impl Lowering<'_> {
@@ -31,18 +30,18 @@ impl Lowering<'_> {
                 }
                 _ => return self.opaque_source("a join of another dialect"),
             };
-            let (mut on, mut alias) = (On::default(), None);
+            let mut on = On::default();
             match constraint {
                 JoinConstraint::On(condition) => on.condition = Some(self.expr(condition)),
                 JoinConstraint::Using(columns) => on.using = self.using_columns(columns),
                 JoinConstraint::UsingAlias(columns, name) => {
                     on.using = self.using_columns(columns);
-                    alias = Some(format!("{USING_ALIAS}{}", self.name(name)));
+                    on.using_alias = Some(self.name(name));
                 }
                 JoinConstraint::Natural => on.natural = true,
                 JoinConstraint::None => {}
             }
-            all = Source::Join { left: Box::new(all), right: Box::new(right), on, alias, columns: Vec::new() };
+            all = Source::Join { left: Box::new(all), right: Box::new(right), on, alias: None, columns: Vec::new() };
         }
         all
     }

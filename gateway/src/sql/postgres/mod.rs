@@ -10,7 +10,6 @@ mod statement;
 mod version;
 
 pub(in crate::sql) use plpgsql::{Body, Declared, body};
-pub(in crate::sql) use query::USING_ALIAS;
 pub(in crate::sql) use statement::sets;
 pub(in crate::sql) use version::{KNOWN, Server};
 

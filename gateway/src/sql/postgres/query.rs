@@ -225,18 +225,13 @@ impl Lowering {
         let on = On {
             natural: join.is_natural,
             using: strings(&join.using_clause),
+            using_alias: called(join.join_using_alias.as_ref()).0,
             condition: self.optional(join.quals.as_ref()),
         };
-        let (mut alias, columns) = called(join.alias.as_ref());
-        if alias.is_none() {
-            alias = called(join.join_using_alias.as_ref()).0.map(|name| format!("{USING_ALIAS}{name}"));
-        }
+        let (alias, columns) = called(join.alias.as_ref());
         Source::Join { left, right, on, alias, columns }
     }
 }
-
-/// Marks the alias of a USING, which does not hide the tables under it.
-pub(in crate::sql) const USING_ALIAS: char = '\u{1}';
 
 /// The names of column definitions.
 fn names(nodes: &[Node]) -> Vec<String> {
