@@ -3,6 +3,7 @@
 mod names;
 mod own;
 mod plpgsql;
+mod reached;
 
 use std::collections::HashMap;
 use std::sync::Arc;

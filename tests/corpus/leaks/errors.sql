@@ -93,6 +93,26 @@ update events set at = '2030-01-01' where id = 1;
 --- failing row of a view: either
 create view w as select * from users where id < 3 with check option;
 update w set id = 70 where id = 1;
+--- failing row that goes with a deletion: either
+delete from teams where id = 1;
+--- failing row that goes with an update: either
+update teams set id = 200 where id = 1;
+--- failing row that goes with a deletion by a body: either
+create function w() returns void language plpgsql as 'begin delete from teams where id = 1; end';
+select w();
+--- failing row of a table that was made to refer: either
+create table w (id int primary key);
+insert into w values (1);
+alter table accounts add column w int not null default 1 references w on delete set null;
+delete from w where id = 1;
+--- failing row of a child: either
+update persons set city = 'Far' where id = 2;
+--- failing row under a view that does not show it: either
+update v_harmless set name = null where id = 1;
+--- duplicated key of a child that is written anew: either
+insert into persons_kept select 3, 'Urach', ssn from persons_kept;
+create unique index on persons_kept (city, ssn);
+alter table persons alter column city type text using left(city, 1);
 --- referenced row: either
 delete from users where id = 3;
 --- deferred constraint's detail at commit: either

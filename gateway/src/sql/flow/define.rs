@@ -93,6 +93,8 @@ impl<'a> Walk<'a> {
 
     /// The rows of one are seen in the other.
     fn joined(&mut self, from: &'a Relation, to: &'a Relation) {
+        self.reaches(from);
+        self.reaches(to);
         let (here, there) = (self.name_of(from), self.name_of(to));
         let key = to.partition_key.as_deref().unwrap_or_default();
         for column in &from.columns {
@@ -116,12 +118,14 @@ impl<'a> Walk<'a> {
             return;
         }
         let columns = untold(relation, self.graph.derived(Vec::new()));
+        self.reaches(relation);
         for text in texts(relation) {
             self.checked(&text, &columns);
         }
         self.referring(relation);
         let catalog = self.catalog;
         for child in catalog.descendants(relation.oid) {
+            self.reaches(child);
             self.referring(child);
             for text in texts(child) {
                 self.checked(&text, &columns);
@@ -148,6 +152,7 @@ impl<'a> Walk<'a> {
             return;
         }
         let columns = untold(relation, self.graph.derived(Vec::new()));
+        self.reaches(relation);
         for text in &relation.indexed {
             self.checked(text, &columns);
         }

@@ -202,7 +202,7 @@ struct Walk<'a> {
     path_moves: bool,
     /// Whether a function was called that nobody has.
     missing: bool,
-    /// Whether a relation was named that has a tagged column: a literal may be meant for it.
+    /// Whether a relation was named, or come to, that has a tagged column: a literal may be meant for it, an error tell of it.
     touches_sensitive: bool,
     copies_in: bool,
     /// What names stand for that the session gave before.
@@ -521,7 +521,7 @@ impl<'a> Walk<'a> {
         let database = Arc::clone(&self.catalog.database);
         let name = |schema: Name| TableName { database, schema, table: table.name.as_str().into() };
         if let Some(relation) = self.relation(table) {
-            self.touches_sensitive |= relation.columns.iter().any(|column| !column.tags.is_empty());
+            self.reaches(relation);
             return (Arc::new(name(Arc::clone(&relation.schema))), relation.tags.clone());
         }
         if let Some(schema) = self.system_schema(table) {

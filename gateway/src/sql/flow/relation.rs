@@ -51,6 +51,11 @@ impl<'a> Walk<'a> {
         Rows { columns, open: None }
     }
 
+    /// A statement writes a relation's rows, or looks through them: an error may print a row, or a key of it.
+    pub(super) fn reaches(&mut self, relation: &Relation) {
+        self.touches_sensitive |= relation.columns.iter().any(|column| !column.tags.is_empty());
+    }
+
     /// The type that a domain restricts, which its values are computed as; any other as it is.
     pub(super) fn base(&self, mut oid: u32) -> u32 {
         for _ in 0..MAX_DEPTH {

@@ -257,6 +257,7 @@ impl Walk<'_> {
                 relation.triggers.iter().filter(|t| t.enabled && t.truncate).map(|t| t.function).collect();
             fired.into_iter().for_each(|function| self.execute(function));
             for child in catalog.descendants(relation.oid) {
+                self.reaches(child);
                 let name = self.name_of(child);
                 self.effect(action, Object::Table(name.into()), child.tags.clone(), Facts::default());
             }

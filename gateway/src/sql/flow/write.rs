@@ -277,6 +277,7 @@ impl<'a> Walk<'a> {
             return self.unknown();
         }
         let catalog = self.catalog;
+        self.reaches(relation);
         let event = match action {
             Action::SqlInsert => Event::Insert,
             Action::SqlUpdate => Event::Update,
@@ -292,6 +293,7 @@ impl<'a> Walk<'a> {
             self.computed_for(event, relation, put);
         }
         for child in catalog.descendants(relation.oid) {
+            self.reaches(child);
             self.fires(event, child, put);
             if event == Event::Update && relation.partition_key.is_some() {
                 // A row that goes from one partition into another.

@@ -1,0 +1,49 @@
+//! Relations that a statement comes to without their names: what is sensitive of their rows counts as if they were named.
+
+use std::sync::Arc;
+
+use super::{catalog, relation};
+use crate::sql::catalog::{Catalog, ForeignKey, RelationKind};
+use crate::sql::{Analysis, Analyzer, Settings};
+
+/// `teams`, which the rows of `staff` go with; `persons`, and a child of it; and a view that leaves out what is sensitive.
+fn around() -> Arc<Catalog> {
+    let mut all = Catalog::clone(&catalog());
+    let table = |oid, name, columns: &[(&str, &str)]| relation(oid, name, RelationKind::Table, columns);
+    let (_, teams) = table(20, "teams", &[("id", ""), ("name", "")]);
+    let (_, mut staff) = table(21, "staff", &[("id", ""), ("team", ""), ("ssn", "pii")]);
+    staff.foreign_keys = vec![ForeignKey { columns: vec![2], target: 20, target_columns: vec![1], writes: true }];
+    let (_, persons) = table(22, "persons", &[("id", ""), ("city", "")]);
+    let (_, mut kept) = table(23, "persons_kept", &[("id", ""), ("city", ""), ("ssn", "pii")]);
+    kept.parents = vec![22];
+    let (_, mut view) = relation(24, "names", RelationKind::View, &[("id", ""), ("name", "")]);
+    view.definition = Some("select id, name from public.users".into());
+    view.dependencies = vec![(1, 1), (1, 2)];
+    for one in [teams, staff, persons, kept, view] {
+        all.relations.insert(one.oid, one);
+    }
+    all.finish();
+    Arc::new(all)
+}
+
+fn analysis(text: &str) -> Arc<Analysis> {
+    Analyzer::default().analyze(text.as_bytes(), &around(), &Settings::default())
+}
+
+#[test]
+fn a_row_that_is_written_with_another_is_one_that_errors_may_tell_of() {
+    for (text, sensitive) in [
+        ("delete from teams where id = 1", true),
+        ("update teams set id = 2 where id = 1", true),
+        ("insert into teams values (1, 'x')", false),
+        ("select name from teams", false),
+        ("update persons set city = 'x' where id = 1", true),
+        ("alter table persons alter city type int", true),
+        ("select city from persons", false),
+        ("truncate persons", true),
+        ("insert into names values (1, 'x')", true),
+        ("delete from orders where id = 1", false),
+    ] {
+        assert_eq!(analysis(text).sensitive, sensitive, "{text}");
+    }
+}
