@@ -374,3 +374,17 @@ create or replace function w(text) returns text language plpgsql immutable as $$
 alter table w attach partition v for values in ('x');
 --- table altered several times, in one message: masked; forms simple
 create table w (id int primary key, a text); alter table w add column b int default 5; alter table w add column c text; alter table w alter column c set default 'x';
+--- partition of a sensitive key: either
+create table w partition of visitors for values in ('Quillfeather-Ada');
+--- partition of a sensitive key with a quote in its name: either
+alter table visitors rename column person to "per""son";
+create table w partition of visitors for values in ('Quillfeather-Ada');
+--- partition attached to a sensitive key with a quote in its name: either
+alter table visitors rename column person to "per""son";
+create table w (id int, "per""son" text);
+alter table visitors attach partition w for values in ('Quillfeather-Ada');
+--- row moved out of a sensitive key with a quote in its name: either
+alter table visitors rename column person to "per""son";
+create table w (id int, "per""son" text) partition by list ("per""son");
+alter table visitors detach partition visitors_rest;
+alter table w attach partition visitors_rest for values in ('Quillfeather-Ada');

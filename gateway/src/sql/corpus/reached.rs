@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::{catalog, relation};
+use crate::access::Action;
 use crate::sql::catalog::{Catalog, ForeignKey, RelationKind};
 use crate::sql::{Analysis, Analyzer, Settings};
 
-/// `teams`, which the rows of `staff` go with; `persons`, and a child of it; and a view that leaves out what is sensitive.
+/// `teams`, which the rows of `staff` go with; `persons`, and a child of it; a view that leaves out what is sensitive; and a
+/// table that is partitioned by a column with a quote in its name.
 fn around() -> Arc<Catalog> {
     let mut all = Catalog::clone(&catalog());
     let table = |oid, name, columns: &[(&str, &str)]| relation(oid, name, RelationKind::Table, columns);
@@ -19,7 +21,9 @@ fn around() -> Arc<Catalog> {
     let (_, mut view) = relation(24, "names", RelationKind::View, &[("id", ""), ("name", "")]);
     view.definition = Some("select id, name from public.users".into());
     view.dependencies = vec![(1, 1), (1, 2)];
-    for one in [teams, staff, persons, kept, view] {
+    let (_, mut parted) = table(25, "parted", &[("id", ""), ("per\"son", "pii")]);
+    parted.partition_key = Some("LIST (\"per\"\"son\")".into());
+    for one in [teams, staff, persons, kept, view, parted] {
         all.relations.insert(one.oid, one);
     }
     all.finish();
@@ -45,5 +49,15 @@ fn a_row_that_is_written_with_another_is_one_that_errors_may_tell_of() {
         ("delete from orders where id = 1", false),
     ] {
         assert_eq!(analysis(text).sensitive, sensitive, "{text}");
+    }
+}
+
+#[test]
+fn a_partition_key_is_found_under_any_name() {
+    for (text, tells) in
+        [("create table one partition of parted for values in ('x')", true), ("create table one (id int)", false)]
+    {
+        let effects = Arc::clone(&analysis(text).effects);
+        assert_eq!(effects.iter().any(|effect| effect.action == Action::SqlDeclassify), tells, "{text}");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::graph::Node;
 use super::scope::{Column, Scope};
-use super::stored::texts;
+use super::stored::{partition_key, texts};
 use super::value::Value;
 use super::{Shown, Walk};
 use crate::access::{Action, ColumnName, Object};
@@ -96,11 +96,11 @@ impl<'a> Walk<'a> {
         self.reaches(from);
         self.reaches(to);
         let (here, there) = (self.name_of(from), self.name_of(to));
-        let key = to.partition_key.as_deref().unwrap_or_default();
+        let key = partition_key(to);
         for column in &from.columns {
             let name = Arc::new(ColumnName { table: here.clone(), column: Arc::clone(&column.name) });
             let node = self.graph.column(&name, &column.tags, None);
-            if key.contains(&*column.name) {
+            if key.as_deref().is_some_and(|key| self.names(key, to, &column.name)) {
                 // Whether each row is within the bounds tells of its key.
                 self.leaks.push(node);
             }
@@ -138,8 +138,11 @@ impl<'a> Walk<'a> {
     fn bounded(&mut self, relation: &'a Relation) {
         self.rewritten(relation);
         let table = self.name_of(relation);
-        let key = relation.partition_key.as_deref().unwrap_or_default();
-        for column in relation.columns.iter().filter(|column| key.contains(&*column.name)) {
+        let Some(key) = partition_key(relation) else { return };
+        for column in &relation.columns {
+            if !self.names(&key, relation, &column.name) {
+                continue;
+            }
             let name = Arc::new(ColumnName { table: table.clone(), column: Arc::clone(&column.name) });
             let node = self.graph.column(&name, &column.tags, None);
             self.leaks.push(node);

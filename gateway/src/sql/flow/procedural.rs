@@ -446,7 +446,7 @@ impl<'a> Walk<'a> {
             keys.flat_map(move |key| key.columns.iter().map(move |number| (other, *number)))
         });
         let referred = referred || referring.into_iter().any(|(other, number)| tagged(other, number));
-        let computed = any && stored::texts(relation).iter().any(|text| text.contains(column));
+        let computed = any && stored::texts(relation).iter().any(|text| self.names(text, relation, column));
         if !place.tags.is_empty() || compared || referred || computed {
             return None;
         }

@@ -131,6 +131,15 @@ impl<'a> Walk<'a> {
         })
     }
 
+    /// Whether an expression of the database's own, over a relation's row, names a column: one that cannot be read may name
+    /// any, and so does one that names the whole row.
+    pub(super) fn names(&mut self, text: &str, relation: &Relation, column: &str) -> bool {
+        self.lowered(&format!("select {text}")).as_deref().is_none_or(|program| {
+            let own = |name: &String| relation.columns.iter().any(|own| *own.name == **name);
+            program.columns.iter().any(|path| path.last().is_none_or(|name| name == column || !own(name)))
+        })
+    }
+
     /// Runs a condition that the server checks of values: it fails for some.
     pub(super) fn checked(&mut self, text: &str, columns: &[Column]) {
         let value = self.stored(text, columns);
@@ -173,17 +182,20 @@ pub(super) fn texts(relation: &Relation) -> Vec<Arc<str>> {
     let generated =
         relation.columns.iter().filter(|column| column.generated).filter_map(|column| column.default.clone());
     let policies = relation.policies.iter().filter(|_| relation.row_security).cloned();
-    let key = relation.partition_key.as_ref().map(|key| {
-        // `RANGE (f(a))`
-        let columns = key.find('(').and_then(|at| key.get(at..)).unwrap_or(key);
-        Arc::from(format!("row{columns}"))
-    });
     generated
         .chain(relation.checks.iter().cloned())
         .chain(relation.indexed.iter().cloned())
         .chain(policies)
-        .chain(key)
+        .chain(partition_key(relation))
         .collect()
+}
+
+/// A partition key as an expression.
+pub(super) fn partition_key(relation: &Relation) -> Option<Arc<str>> {
+    let key = relation.partition_key.as_ref()?;
+    // `RANGE (f(a))`
+    let columns = key.find('(').and_then(|at| key.get(at..)).unwrap_or(key);
+    Some(format!("row{columns}").into())
 }
 
 /// Whether an expression is the word that stands for a column's default.
