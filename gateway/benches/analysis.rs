@@ -86,7 +86,7 @@ fn catalog() -> Arc<Catalog> {
 
 fn analysis(criterion: &mut Criterion) {
     let catalog = catalog();
-    let settings = Settings { search_path: Some(Arc::new(["app".into(), "public".into()])), temporary: None };
+    let settings = Settings { search_path: Some(Arc::new(["app".into(), "public".into()])), ..Settings::default() };
     for (name, text) in STATEMENTS {
         let text = text.as_bytes();
         // Beside as many others as a session has.

@@ -438,6 +438,71 @@ fn a_text_in_another_encoding_is_not_read_as_utf_8() -> Result<()> {
 }
 
 #[test]
+fn an_encoding_that_ends_with_its_transaction_is_not_read_by_afterwards() -> Result<()> {
+    let sensitive = "tags = [\"prod\"]\n[resources.orders.sensitive]\n'public.\"Ã©\".x' = [\"pii\"]\n";
+    let fixture = Fixture::new("encoded", POLICY, sensitive)?;
+    fixture.admin(&format!(
+        "create table \"é\" (x text); create table \"Ã©\" (x text); insert into \"Ã©\" values ('123-45-6789');
+         grant all on \"é\", \"Ã©\" to {}",
+        fixture.server.role()
+    ))?;
+    for end in ["commit", "rollback"] {
+        let mut raw = Raw::with(&fixture, &[("client_encoding", "LATIN1")])?;
+        say(&mut raw, &["begin", "set local client_encoding = 'UTF8'"])?;
+        let told = say(&mut raw, &["select x from \"é\""])?;
+        assert!(told.contains("SELECT 0"), "{told}");
+        raw.send(&[query(end), query("select x from \"é\""), query("select 41 + 1")])?;
+        let told = said(&mut raw, 3);
+        assert!(!told.contains(SSN) && told.contains("sql.unknown") && told.contains("42"), "{end}: {told}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_transaction_changed_is_not_read_by_once_it_is_over() -> Result<()> {
+    let fixture = Fixture::guarded("ending")?;
+    let role = fixture.server.role();
+    fixture.admin(&format!(
+        "create schema other; grant usage on schema other to {role}; create table other.users (ssn text);
+         grant all on other.users to {role}"
+    ))?;
+    let path = "set local search_path = other, public";
+    let table = "create temp table users (ssn text) on commit drop";
+    let secret = || query("select ssn from users");
+    for (changes, ends) in
+        [(path, "commit"), (path, "commit and chain"), (table, "commit"), (table, "commit and chain")]
+    {
+        let mut raw = Raw::connect(&fixture)?;
+        let told = say(&mut raw, &["begin", changes, "select ssn from users"])?;
+        assert!(told.contains("SELECT 0"), "{changes}: {told}");
+        // The transaction is over when the second of them is read, and the gateway can wait for that.
+        raw.send(&[query(ends), secret()])?;
+        let told = said(&mut raw, 2);
+        assert!(told.contains("*******6789") && !told.contains(SSN), "{changes}; {ends}: {told}");
+        let mut raw = Raw::connect(&fixture)?;
+        say(&mut raw, &["begin", changes])?;
+        raw.send(&[query(&format!("{ends}; select ssn from users"))])?;
+        let told = said(&mut raw, 1);
+        assert!(!told.contains(SSN), "{changes}; {ends}, in one text: {told}");
+        let mut raw = Raw::connect(&fixture)?;
+        say(&mut raw, &["begin", changes])?;
+        raw.send(&[parse("s", "select ssn from users"), sync()])?;
+        raw.ready(1)?;
+        // Nobody can wait in the middle of a batch.
+        raw.send(&[parse("", ends), run_statement(""), bind("", "s"), execute(""), sync()])?;
+        let told = said(&mut raw, 1);
+        assert!(!told.contains(SSN), "{changes}; {ends}, in a batch: {told}");
+    }
+    // Where nothing was changed, nobody waits, and nothing is unknown.
+    let mut raw = Raw::connect(&fixture)?;
+    say(&mut raw, &["begin", "set local statement_timeout = 10000"])?;
+    raw.send(&[parse("", "commit"), run_statement(""), parse("", "select ssn from users"), run_statement(""), sync()])?;
+    let told = said(&mut raw, 1);
+    assert!(told.contains("COMMIT") && told.contains("*******6789"), "{told}");
+    Ok(())
+}
+
+#[test]
 fn the_user_on_the_search_path_is_who_the_session_is_now() -> Result<()> {
     let policy = format!("{POLICY}\n@id(\"roles\") permit (principal, action == Action::\"sql.privilege\", resource);");
     let sensitive = "tags = [\"prod\"]\n[resources.orders.sensitive]\n\"other.pub.x\" = [\"pii\"]\n";

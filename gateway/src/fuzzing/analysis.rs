@@ -12,8 +12,12 @@ pub fn analysis(data: &[u8]) {
     let catalog = ground::database();
     let settings = match first & 3 {
         0 | 1 => Settings::default(),
-        2 => Settings { search_path: Some(Arc::new(["pg_catalog".into(), "public".into()])), temporary: None },
-        _ => Settings { search_path: Some(Arc::new([])), temporary: Some("pg_temp_3".into()) },
+        2 => Settings {
+            search_path: Some(Arc::new(["pg_catalog".into(), "public".into()])),
+            pending: true,
+            ..Settings::default()
+        },
+        _ => Settings { search_path: Some(Arc::new([])), temporary: Some("pg_temp_3".into()), pending: false },
     };
     let anew = |text: &[u8]| Analyzer::default().analyze(text, &catalog, &settings);
     let mut analyzer = Analyzer::default();

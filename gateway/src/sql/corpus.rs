@@ -463,6 +463,7 @@ fn a_temporary_table_stands_before_all_others_of_its_name() {
     let session = |path: &[&str]| Settings {
         search_path: Some(path.iter().map(|schema| (*schema).into()).collect()),
         temporary: Some("pg_temp_3".into()),
+        pending: false,
     };
     let (first, last) = (session(&["public"]), session(&["public", "pg_temp"]));
     for (text, settings, expected) in [
@@ -616,5 +617,30 @@ proptest::proptest! {
         let mut text = CORPUS[at].0.as_bytes().to_vec();
         text.splice(cut.min(text.len())..cut.min(text.len()), bytes);
         proptest::prop_assert!(!analyzer.analyze(&text, &catalog(), &Settings::default()).effects.is_empty());
+    }
+}
+
+#[test]
+fn what_a_transaction_changed_is_not_known_once_it_is_over() {
+    let pending = Settings { pending: true, ..Settings::default() };
+    for (text, unknown) in [
+        ("commit; select name from users", true),
+        ("end; update users set name = 'x' where id = 1", true),
+        ("rollback; select name from users", true),
+        ("rollback to s; select name from users", true),
+        ("commit and chain; copy users to stdout", true),
+        ("prepare transaction 'x'; select name from users", true),
+        ("commit; drop table orders", true),
+        ("commit; begin; set statement_timeout = 0", false),
+        ("savepoint s; select name from users", false),
+        ("release s; select name from users", false),
+        ("select name from users; commit", false),
+    ] {
+        let unknown_under = |settings: &Settings| {
+            let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog(), settings);
+            analysis.effects.iter().any(|effect| effect.action == Action::SqlUnknown)
+        };
+        assert_eq!(unknown_under(&pending), unknown, "{text}");
+        assert!(!unknown_under(&Settings::default()), "{text}");
     }
 }

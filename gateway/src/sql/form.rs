@@ -353,6 +353,15 @@ pub(super) enum Statement {
     Opaque,
 }
 
+impl Statement {
+    /// Whether it is about the session alone: nothing in it has a name that is looked up.
+    pub(super) fn is_of_session(&self) -> bool {
+        let Statement::Act(act) = self else { return false };
+        let names = act.inner.is_some() || act.block.is_some() || act.calls || !act.computes.is_empty();
+        !names && act.effects.iter().all(|effect| *effect == (Action::SqlSession, Target::Resource))
+    }
+}
+
 /// What becomes of the statement in another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Inner {

@@ -36,6 +36,9 @@ pub struct Settings {
     /// The session's schema for temporary objects, once it has one: relations and types are looked for there first,
     /// whatever the search path says, functions and operators are not.
     pub temporary: Option<Name>,
+    /// Whether the open transaction has changed what names stand for: with its end, or a savepoint's, they may stand for
+    /// something else.
+    pub pending: bool,
 }
 
 /// What one message's text does, all its statements together.
@@ -84,32 +87,49 @@ pub struct Changes {
     pub rules: bool,
     /// Whatever its transaction changed before: it may be taken back.
     pub undoes: bool,
+    /// Whatever is so within its transaction alone: it ends, or may be taken back.
+    pub ends: bool,
     /// Whether a transaction block is open.
     pub transaction: bool,
 }
 
 impl Changes {
     /// What code may do that cannot be read.
-    pub const ALL: Changes =
-        Changes { catalog: true, settings: true, names: true, rules: true, undoes: true, transaction: true };
+    pub const ALL: Changes = Changes {
+        catalog: true,
+        settings: true,
+        names: true,
+        rules: true,
+        undoes: true,
+        ends: true,
+        transaction: true,
+    };
     /// The catalog alone.
     pub const CATALOG: Changes = Changes { catalog: true, ..Changes::NONE };
     /// The settings alone.
     pub const SETTINGS: Changes = Changes { settings: true, ..Changes::NONE };
     /// Prepared statements and cursors alone.
     pub const NAMES: Changes = Changes { names: true, ..Changes::NONE };
-    const NONE: Changes =
-        Changes { catalog: false, settings: false, names: false, rules: false, undoes: false, transaction: false };
+    const NONE: Changes = Changes {
+        catalog: false,
+        settings: false,
+        names: false,
+        rules: false,
+        undoes: false,
+        ends: false,
+        transaction: false,
+    };
 }
 
 impl std::ops::BitOrAssign for Changes {
     fn bitor_assign(&mut self, other: Changes) {
-        let Changes { catalog, settings, names, rules, undoes, transaction } = other;
+        let Changes { catalog, settings, names, rules, undoes, ends, transaction } = other;
         self.catalog |= catalog;
         self.settings |= settings;
         self.names |= names;
         self.rules |= rules;
         self.undoes |= undoes;
+        self.ends |= ends;
         self.transaction |= transaction;
     }
 }

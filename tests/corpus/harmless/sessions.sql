@@ -55,6 +55,22 @@ select 1 / 0;
 rollback to a;
 select 2;
 commit;
+--- transaction and what comes after it in one message: same; forms simple
+begin; insert into logs (line) values ('x'); commit; select line from logs order by id;
+--- end of a transaction and what comes after it in one message: same; forms simple
+begin;
+set local statement_timeout = 10000;
+insert into logs (line) values ('x');
+commit; select line from logs order by id;
+begin;
+insert into logs (line) values ('y');
+rollback; select line from logs order by id;
+--- end of a transaction and what comes after it in a pipeline: same; pipelined
+begin;
+set local statement_timeout = 10000;
+insert into logs (line) values ('x');
+commit;
+select line from logs order by id;
 --- several in one message: same; forms simple
 select 1; select 2; select 3;
 --- several with a failing one: same; forms simple

@@ -200,6 +200,71 @@ set search_path = other;
 rollback to s;
 select ssn from users where id = 1;
 commit;
+--- path that ends in one text: either; forms simple
+create schema w;
+create table w.users (id int, ssn text);
+begin;
+set local search_path = w, public;
+commit; select id, ssn from users;
+--- path that is rolled back in one text: either; forms simple
+create schema w;
+create table w.users (id int, ssn text);
+begin;
+set search_path = w, public;
+rollback; select id, ssn from users;
+--- path that a savepoint undoes in one text: either; forms simple
+create schema w;
+create table w.users (id int, ssn text);
+begin;
+savepoint s;
+set search_path = w, public;
+rollback to s; select id, ssn from users;
+--- path that ends before another transaction: either
+create schema w;
+create table w.users (id int, ssn text);
+begin;
+set local search_path = w, public;
+commit and chain;
+select id, ssn from users;
+--- path that ends with one that failed, in one text: either; forms simple
+create schema w;
+create table w.users (id int, ssn text);
+begin;
+set search_path = w, public;
+select 1 / 0;
+commit; select id, ssn from users;
+--- table until the commit, in one text: either; forms simple
+begin;
+create temp table users (id int, ssn text) on commit drop;
+commit; select id, ssn from users;
+--- table until the commit, and another transaction in one text: either; forms simple
+begin;
+create temp table users (id int, ssn text) on commit drop;
+commit and chain; select id, ssn from users;
+--- table until the commit, before another transaction: either
+begin;
+create temp table users (id int, ssn text) on commit drop;
+commit and chain;
+select id, ssn from users;
+--- table that is rolled back in one text: either; forms simple
+begin;
+create temp table users (id int, ssn text);
+rollback; select id, ssn from users;
+--- table that a savepoint undoes in one text: either; forms simple
+begin;
+savepoint s;
+create temp table users (id int, ssn text);
+rollback to s; select id, ssn from users;
+--- table until the commit, and a statement that was prepared: either; forms simple
+begin;
+create temp table users (id int, ssn text) on commit drop;
+prepare p as select id, ssn from users;
+commit; execute p;
+--- table until the commit, in a pipeline: either; pipelined
+begin;
+create temp table users (id int, ssn text) on commit drop;
+commit;
+select id, ssn from users;
 --- path at start: either
 \startup options=-c search_path=other
 select ssn from users where id = 1;

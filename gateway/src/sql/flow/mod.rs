@@ -106,6 +106,10 @@ pub(super) fn told(
         if walk.changes.settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
             walk.unknown();
         }
+        // Nor are those that its open transaction changed, once that may be over.
+        if settings.pending && walk.changes.ends && !statement.is_of_session() {
+            walk.unknown();
+        }
         let before = std::mem::take(&mut walk.effects);
         let shown = walk.statement(statement, &scope::Scope::default());
         walk.rename(number, statement);

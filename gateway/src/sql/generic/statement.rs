@@ -24,8 +24,8 @@ fn session(changes: Changes) -> Statement {
     Statement::Act(Act { changes, ..act(Action::SqlSession, Target::Resource) })
 }
 
-fn transaction(undoes: bool) -> Statement {
-    session(Changes { undoes, transaction: true, ..Changes::default() })
+fn transaction(undoes: bool, ends: bool) -> Statement {
+    session(Changes { undoes, ends, transaction: true, ..Changes::default() })
 }
 
 impl Lowering<'_> {
@@ -47,12 +47,11 @@ impl Lowering<'_> {
             AstStatement::StartTransaction { statements, exception, .. }
                 if statements.is_empty() && exception.is_none() =>
             {
-                transaction(false)
+                transaction(false, false)
             }
-            AstStatement::Commit { .. } | AstStatement::Savepoint { .. } | AstStatement::ReleaseSavepoint { .. } => {
-                transaction(false)
-            }
-            AstStatement::Rollback { .. } => transaction(true),
+            AstStatement::Savepoint { .. } | AstStatement::ReleaseSavepoint { .. } => transaction(false, false),
+            AstStatement::Commit { .. } => transaction(false, true),
+            AstStatement::Rollback { .. } => transaction(true, true),
             AstStatement::ShowVariable { .. } => {
                 Statement::Act(Act { tells: true, ..act(Action::SqlSession, Target::Resource) })
             }

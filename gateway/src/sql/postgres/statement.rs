@@ -114,9 +114,15 @@ impl Lowering {
                     transaction.kind(),
                     TransactionStmtKind::TransStmtRollback | TransactionStmtKind::TransStmtRollbackTo
                 );
+                // SET LOCAL ends with a COMMIT, and so do tables ON COMMIT DROP; one of what has failed is a ROLLBACK.
+                let ends = undoes
+                    || matches!(
+                        transaction.kind(),
+                        TransactionStmtKind::TransStmtCommit | TransactionStmtKind::TransStmtPrepare
+                    );
                 // What another transaction changed is so from now on.
                 let catalog = transaction.kind() == TransactionStmtKind::TransStmtCommitPrepared;
-                let changes = Changes { undoes, transaction: true, catalog, ..Changes::default() };
+                let changes = Changes { undoes, ends, transaction: true, catalog, ..Changes::default() };
                 Statement::Act(Act { changes, ..act(Action::SqlSession, Target::Resource) })
             }
             NodeEnum::VariableShowStmt(_) => {

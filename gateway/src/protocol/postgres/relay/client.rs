@@ -147,7 +147,8 @@ impl Relay {
             let any_sensitive = self.catalog.any_sensitive;
             (Arc::new(Catalog { database, any_sensitive, ..Catalog::default() }), Settings::default())
         } else {
-            (Arc::clone(&self.catalog), self.settings.clone())
+            let pending = self.catalog_touched || self.settings_touched;
+            (Arc::clone(&self.catalog), Settings { pending, ..self.settings.clone() })
         }
     }
 
@@ -308,8 +309,8 @@ impl Relay {
             asked: Asked { prepared: prepared.clone(), at: Instant::now(), renamings: self.slot.renamings() },
             verified: false,
             changes: Changes {
-                catalog: changes.catalog || (changes.undoes && self.catalog_touched),
-                settings: changes.settings || (changes.undoes && self.settings_touched),
+                catalog: changes.catalog || (changes.ends && self.catalog_touched),
+                settings: changes.settings || (changes.ends && self.settings_touched),
                 rules: changes.rules || self.was_unread,
                 ..changes
             },

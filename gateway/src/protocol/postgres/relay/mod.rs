@@ -136,7 +136,7 @@ struct Relay {
     unread: bool,
     /// Whether the client's encoding is UTF-8, as the parser reads texts.
     utf8: bool,
-    /// Whether that has been so: then any command of the session may bring it back, a ROLLBACK first.
+    /// Whether that has been so, or the encoding another: then any command of the session may bring it back, a COMMIT first.
     was_unread: bool,
     /// Whether a command since the last ReadyForQuery may have changed how texts are read.
     suspect: bool,
@@ -399,7 +399,7 @@ impl Relay {
     /// Learns the search path from the text that the server gave it.
     fn learn_path(&mut self, text: &str, role: &str, temporary: Option<Name>) -> Result<(), RelayError> {
         let path = search_path(text, role).ok_or_else(|| RelayError::Hidden("search_path is no list".to_owned()))?;
-        self.settings = Settings { search_path: Some(path.into()), temporary };
+        self.settings = Settings { search_path: Some(path.into()), temporary, pending: false };
         self.settings_outdated = false;
         Ok(())
     }

@@ -377,7 +377,9 @@ impl Relay {
         let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
         let readable = reads_as_parsed(&name, &value);
         if name == "client_encoding" {
-            self.utf8 = is_utf8(&value);
+            let utf8 = is_utf8(&value);
+            self.was_unread |= utf8 != self.utf8;
+            self.utf8 = utf8;
         }
         if name == "standard_conforming_strings" {
             // From here on statements are unknown, until it is back. One that is on its way was read otherwise here.
