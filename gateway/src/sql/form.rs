@@ -164,10 +164,18 @@ pub(super) enum Expr {
 /// A column of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Output {
-    /// What a query around it calls it.
-    pub(super) name: String,
+    /// What a query around it calls it; absent: as the scalar subquery that it is calls its first column, or one way or
+    /// another, as the server's version is.
+    pub(super) name: Option<String>,
     pub(super) value: Expr,
 }
+
+/// The name of a column that a statement gives none; absent: that of the scalar subquery's in it, or not known. And whether
+/// it is better than a cast's.
+pub(super) type Figured = (Option<String>, bool);
+
+/// A column that nothing gives a name.
+pub(super) const UNNAMED: &str = "?column?";
 
 /// What a join's sides have to do with each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

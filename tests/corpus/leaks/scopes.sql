@@ -130,3 +130,21 @@ create function w() returns setof record language sql stable as 'select id as a,
 select b from rows from (generate_series(1, 1), f_pairs(), w() as (p int, q text)) as t (x);
 --- column further out behind a join's alias that begins with a control character: either
 select (select a.v from (logs a (v) join logs b on true) as U&"\0001x" limit 1) from (select ssn as v from users) a;
+--- named column of a subquery's star: either
+select (select ssn from (select (select * from (select ssn from users where id = 1) a)) b) from (select 'x' as ssn) z;
+--- named column of a subquery's star of one item: either
+select (select ssn from (select (select a.* from (select ssn from users where id = 1) a)) b) from (select 'x' as ssn) z;
+--- named column of a subquery's table: either
+select (select ssn from (select (with a as (select ssn from users where id = 1) table a)::text) b) from (select 'x' as ssn) z;
+--- named column of a subquery's rows: either
+select (select column1 from (select (values ((select ssn from users where id = 1)))) b) from (select 'x' as column1) z;
+--- named column of a subquery's union: either
+select (select n from (select (select ssn as n from users where id = 1 union all select 'x' where false)) b) from (select 'x' as n) z;
+--- named column of a subquery's, by the last value of a case: either
+select (select ssn from (select case when false then 'x' else (select * from (select ssn from users where id = 1) a) end) b) from (select 'x' as ssn) z;
+--- named column further out by a subquery's cast: either
+select (select text from (select (select 1 + 1)::text) b) from (select ssn as text from users) z;
+--- named column further out by a subquery's cast of rows: either
+select (select text from (select (values (1))::text) b) from (select ssn as text from users) z;
+--- named column further out by a truth value: either
+select (select bool from (select true) b) from (select ssn as bool from users) z;

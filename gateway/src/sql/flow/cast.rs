@@ -2,15 +2,12 @@
 
 use super::Walk;
 use super::oid::{BIT, BPCHAR, BROUGHT, TEXT, VARBIT, VARCHAR};
-use super::scope::Scope;
 use super::size::Size;
 use super::value::Value;
 use crate::sql::builtin::{self, Class};
-use crate::sql::form::Expr;
 
 impl Walk<'_> {
-    pub(super) fn cast(&mut self, value: &Expr, to: &[String], sized: bool, scope: &Scope<'_>) -> Value {
-        let value = self.expr(value, scope);
+    pub(super) fn cast(&mut self, value: Value, to: &[String], sized: bool) -> Value {
         let own = self.own_type(to);
         let target = match to {
             // One of the database's own before PostgreSQL's: only what the parser makes of a keyword is sure.

@@ -124,7 +124,8 @@ impl Walk<'_> {
         }
         let values: Vec<Value> = values.iter().map(|value| self.expr(value, scope)).collect();
         let of = common(&values);
-        let mut value = self.mixed(values, of);
+        let first = values.last().and_then(|value| value.first.clone());
+        let mut value = Value { first, ..self.mixed(values, of) };
         if value.fails {
             self.filter(nodes.clone());
         }

@@ -6,7 +6,7 @@ use super::operator::is_elsewhere;
 use super::own::{Operand, Typing, brought};
 use super::scope::Scope;
 use super::value::Value;
-use super::{MANY, Walk};
+use super::{MANY, WITHHELD, Walk};
 use crate::sql::builtin;
 use crate::sql::form::{Constant, Expr, Query, Subquery};
 use crate::sql::predicate::is_equals;
@@ -30,7 +30,13 @@ impl Walk<'_> {
             Expr::Parameter(_) | Expr::List(_) => value.typing,
             _ => Typing::Sure,
         };
-        Value { typing, ..value }
+        // What calls a column so is a subquery, or stands for one.
+        let named = matches!(
+            expr,
+            Expr::Query { .. } | Expr::Cast { .. } | Expr::Collate(_) | Expr::Subscript { .. } | Expr::Case { .. }
+        );
+        let first = value.first.take().filter(|_| named);
+        Value { typing, first, ..value }
     }
 
     fn evaluated(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
@@ -66,7 +72,11 @@ impl Walk<'_> {
                 }
                 Value { exact: false, fails: value.fails || fails, ..value }
             }
-            Expr::Cast { value, to, sized } => self.cast(value, to, *sized, scope),
+            Expr::Cast { value, to, sized } => {
+                let value = self.expr(value, scope);
+                let first = value.first.clone();
+                Value { first, ..self.cast(value, to, *sized) }
+            }
             // Under another collation not every function and comparison is total.
             Expr::Collate(value) => {
                 let value = self.expr(value, scope);
@@ -159,7 +169,10 @@ impl Walk<'_> {
             // Whether there is a row is what its conditions decide, and they are filters.
             Subquery::Exists => Value::constant(Some(BOOL)).failing(),
             Subquery::Scalar => match (rows.columns.as_slice(), rows.open) {
-                ([column], None) => self.of_column(column).failing(),
+                ([column], None) => {
+                    let first = Some(column.name.clone()).filter(|name| name != WITHHELD);
+                    Value { first, ..self.of_column(column).failing() }
+                }
                 _ => Value { nodes, fails: true, ..Value::default() },
             },
             Subquery::Array => Value { nodes, fails: true, ..Value::default() },

@@ -88,6 +88,6 @@ impl Walk<'_> {
         if !total {
             self.filter(all.clone());
         }
-        Value { nodes: all, fails: fails || !total, of, size: value.size, ..Value::default() }
+        Value { nodes: all, fails: fails || !total, of, size: value.size, first: value.first, ..Value::default() }
     }
 }

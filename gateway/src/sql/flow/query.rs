@@ -324,14 +324,13 @@ impl Walk<'_> {
                 }
                 expr => {
                     let value = self.expr(expr, scope);
-                    let node = self.node(&value);
-                    self.append(
-                        &mut rows,
-                        Rows {
-                            columns: vec![Column { name: output.name.clone(), node, of: value.known_type() }],
-                            open: None,
-                        },
-                    );
+                    let (node, of) = (self.node(&value), value.known_type());
+                    let more = match output.name.clone().or(value.first) {
+                        Some(name) => Rows { columns: vec![Column { name, node, of }], open: None },
+                        // Whatever name is looked for may be its.
+                        None => Rows { columns: Vec::new(), open: Some(node) },
+                    };
+                    self.append(&mut rows, more);
                 }
             }
         }

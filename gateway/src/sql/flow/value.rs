@@ -26,6 +26,8 @@ pub(super) struct Value {
     pub(super) size: Size,
     /// What it is called as a column of a FROM list, and whether whatever the alias is; where that is known.
     pub(super) column: Option<(String, bool)>,
+    /// What the scalar subquery that it is calls its column, where that is known.
+    pub(super) first: Option<String>,
 }
 
 impl Value {

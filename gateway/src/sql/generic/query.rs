@@ -8,7 +8,7 @@ use sqlparser::ast::{
 
 use super::Lowering;
 use super::expr::bare;
-use crate::sql::form::{Constant, Cte, Expr, Output, Query, Source, Statement, Table};
+use crate::sql::form::{Constant, Cte, Expr, Figured, Output, Query, Source, Statement, Table, UNNAMED};
 
 impl Lowering<'_> {
     /// A query, or a write in the place of one.
@@ -105,7 +105,7 @@ impl Lowering<'_> {
                 let schema = table.schema_name.as_ref().map(|name| self.name(name));
                 let name = table.table_name.as_ref().map(|name| self.name(name)).unwrap_or_default();
                 let source = Source::Table(Table { schema, name, ..Table::default() });
-                let star = Output { name: UNNAMED.to_owned(), value: Expr::Star(Vec::new()) };
+                let star = Output { name: Some(UNNAMED.to_owned()), value: Expr::Star(Vec::new()) };
                 Query { sources: vec![source], outputs: vec![star], ..Query::default() }
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
@@ -202,27 +202,29 @@ impl Lowering<'_> {
     fn output(&mut self, item: &SelectItem) -> Output {
         match item {
             SelectItem::UnnamedExpr(expr) => {
-                let name = self.figured(expr).map_or_else(|| UNNAMED.to_owned(), |(name, _)| name);
+                let name = self.figured(expr).map_or_else(|| Some(UNNAMED.to_owned()), |(name, _)| name);
                 Output { name, value: self.expr(expr) }
             }
-            SelectItem::ExprWithAlias { expr, alias } => Output { name: self.name(alias), value: self.expr(expr) },
+            SelectItem::ExprWithAlias { expr, alias } => {
+                Output { name: Some(self.name(alias)), value: self.expr(expr) }
+            }
             SelectItem::Wildcard(options) if options_plain(options) => {
-                Output { name: UNNAMED.to_owned(), value: Expr::Star(Vec::new()) }
+                Output { name: Some(UNNAMED.to_owned()), value: Expr::Star(Vec::new()) }
             }
             SelectItem::QualifiedWildcard(kind, options) if options_plain(options) => match kind {
                 SelectItemQualifiedWildcardKind::ObjectName(name) => match self.path(name) {
                     Some(path) => {
                         let name = path.last().cloned().unwrap_or_default();
-                        Output { name, value: Expr::Star(path) }
+                        Output { name: Some(name), value: Expr::Star(path) }
                     }
-                    None => Output { name: UNNAMED.to_owned(), value: self.opaque("a computed name") },
+                    None => Output { name: Some(UNNAMED.to_owned()), value: self.opaque("a computed name") },
                 },
                 SelectItemQualifiedWildcardKind::Expr(expr) => {
-                    let name = self.figured(expr).map_or_else(|| UNNAMED.to_owned(), |(name, _)| name);
+                    let name = self.figured(expr).map_or_else(|| Some(UNNAMED.to_owned()), |(name, _)| name);
                     Output { name, value: Expr::Field { row: Box::new(self.expr(expr)), field: None } }
                 }
             },
-            _ => Output { name: UNNAMED.to_owned(), value: self.opaque("a result's column of another dialect") },
+            _ => Output { name: Some(UNNAMED.to_owned()), value: self.opaque("a result's column of another dialect") },
         }
     }
 
@@ -299,49 +301,42 @@ impl Lowering<'_> {
     }
 
     /// The name of a result's column that the statement gives none, and whether it is better than a cast's.
-    fn figured(&self, expr: &Ast) -> Option<(String, bool)> {
-        let good = |name: &str| Some((name.to_owned(), true));
+    fn figured(&self, expr: &Ast) -> Option<Figured> {
+        let good = |name: &str| Some((Some(name.to_owned()), true));
         match expr {
             Ast::Nested(inner) => self.figured(inner),
-            Ast::Identifier(ident) => Some((self.name(ident), true)),
-            Ast::CompoundIdentifier(idents) => idents.last().map(|ident| (self.name(ident), true)),
+            Ast::Identifier(ident) => good(&self.name(ident)),
+            Ast::CompoundIdentifier(idents) => idents.last().and_then(|ident| good(&self.name(ident))),
             Ast::CompoundFieldAccess { root, access_chain } => {
                 let field = access_chain.iter().rev().find_map(|part| match part {
-                    sqlparser::ast::AccessExpr::Dot(Ast::Identifier(ident)) => Some((self.name(ident), true)),
+                    sqlparser::ast::AccessExpr::Dot(Ast::Identifier(ident)) => good(&self.name(ident)),
                     _ => None,
                 });
                 field.or_else(|| self.figured(root))
             }
-            Ast::QualifiedWildcard(name, _) => Some((self.path(name)?.pop()?, true)),
+            Ast::QualifiedWildcard(name, _) => good(&self.path(name)?.pop()?),
             Ast::Function(call) => {
                 let path = self.path(&call.name)?;
                 match path.as_slice() {
                     [word] if word == "values" => None,
-                    _ => path.last().map(|name| (name.clone(), true)),
+                    _ => path.last().and_then(|name| good(name)),
                 }
             }
             Ast::Cast { expr, data_type, .. } => match self.figured(expr) {
                 Some((name, true)) => Some((name, true)),
-                weak => self.type_label(data_type).map(|name| (name, false)).or(weak),
+                weak => self.type_label(data_type).map(|name| (Some(name), false)).or(weak),
             },
-            Ast::TypedString(typed) => self.type_label(&typed.data_type).map(|name| (name, false)),
-            Ast::Interval(_) => Some(("interval".to_owned(), false)),
+            Ast::TypedString(typed) => self.type_label(&typed.data_type).map(|name| (Some(name), false)),
+            Ast::Interval(_) => Some((Some("interval".to_owned()), false)),
             Ast::Collate { expr, .. } => self.figured(expr),
             Ast::Case { else_result, .. } => match else_result.as_deref().and_then(|value| self.figured(value)) {
                 Some((name, true)) => Some((name, true)),
-                _ => Some(("case".to_owned(), false)),
+                _ => Some((Some("case".to_owned()), false)),
             },
             Ast::Array(_) => good("array"),
             Ast::Tuple(_) => good("row"),
             Ast::Exists { negated: false, .. } => good("exists"),
-            Ast::Subquery(query) => match &*query.body {
-                SetExpr::Select(select) => match select.projection.first()? {
-                    SelectItem::UnnamedExpr(expr) => self.figured(expr),
-                    SelectItem::ExprWithAlias { alias, .. } => Some((self.name(alias), true)),
-                    _ => None,
-                },
-                _ => None,
-            },
+            Ast::Subquery(_) => Some((None, true)),
             Ast::BinaryOp { op: BinaryOperator::Overlaps, .. } => good("overlaps"),
             Ast::Extract { .. } => good("extract"),
             Ast::Ceil { .. } => good("ceil"),
@@ -365,9 +360,6 @@ impl Lowering<'_> {
         self.type_name(of)?.pop().map(|name| name.trim_end_matches("[]").to_owned())
     }
 }
-
-/// A column that nobody gives a name.
-const UNNAMED: &str = "?column?";
 
 fn options_plain(options: &sqlparser::ast::WildcardAdditionalOptions) -> bool {
     let sqlparser::ast::WildcardAdditionalOptions {

@@ -45,7 +45,7 @@ impl Lowering<'_> {
     }
 
     fn opaque_output(&mut self, what: &'static str) -> Output {
-        Output { name: String::new(), value: self.opaque(what) }
+        Output { name: Some(String::new()), value: self.opaque(what) }
     }
 
     pub(super) fn insert(&mut self, insert: &Insert) -> Statement {

@@ -7,8 +7,8 @@ use pg_query::protobuf::{
 };
 
 use super::expr::type_name;
-use super::{Lowering, strings};
-use crate::sql::form::{Added, Cte, Expr, On, Output, Query, Source, Statement, Table};
+use super::{Lowering, Server, strings};
+use crate::sql::form::{Added, Cte, Expr, Figured, On, Output, Query, Source, Statement, Table, UNNAMED};
 use crate::sql::predicate::is_written;
 
 pub(super) fn table(range: &RangeVar) -> Table {
@@ -118,13 +118,13 @@ impl Lowering {
         match &node.node {
             Some(NodeEnum::ResTarget(target)) => {
                 let value = target.val.as_deref();
-                let name = if target.name.is_empty() { value.and_then(figured) } else { Some(target.name.clone()) };
-                Output {
-                    name: name.unwrap_or_else(|| "?column?".to_owned()),
-                    value: value.map_or(Expr::Opaque, |value| self.expr(value)),
-                }
+                let name = match value {
+                    Some(value) if target.name.is_empty() => figured(value, self.server),
+                    _ => Some(target.name.clone()),
+                };
+                Output { name, value: value.map_or(Expr::Opaque, |value| self.expr(value)) }
             }
-            _ => Output { name: "?column?".to_owned(), value: self.expr(node) },
+            _ => Output { name: Some(UNNAMED.to_owned()), value: self.expr(node) },
         }
     }
 
@@ -251,44 +251,41 @@ fn types(nodes: &[Node]) -> Vec<Vec<String>> {
     nodes.iter().filter_map(of).collect()
 }
 
-/// The name of a result's column that the statement gives none (PostgreSQL's `FigureColnameInternal`).
-fn figured(node: &Node) -> Option<String> {
-    figure(node).map(|(name, _)| name)
+/// The name of a result's column that the statement gives none (PostgreSQL's `FigureColname`).
+fn figured(node: &Node, server: Server) -> Option<String> {
+    figure(node, server).map_or_else(|| Some(UNNAMED.to_owned()), |(name, _)| name)
 }
 
-/// A name, and whether it is better than a cast's.
-fn figure(node: &Node) -> Option<(String, bool)> {
-    let good = |name: &str| Some((name.to_owned(), true));
-    match node.node.as_ref()? {
-        NodeEnum::ColumnRef(column) => strings(&column.fields).last().map(|name| (name.clone(), true)),
-        NodeEnum::AIndirection(e) => {
-            strings(&e.indirection).last().map(|name| (name.clone(), true)).or_else(|| figure(e.arg.as_deref()?))
-        }
-        NodeEnum::FuncCall(call) => strings(&call.funcname).last().map(|name| (name.clone(), true)),
+/// A name, as PostgreSQL's `FigureColnameInternal` finds it.
+fn figure(node: &Node, server: Server) -> Option<Figured> {
+    let good = |name: &str| Some((Some(name.to_owned()), true));
+    let last = |names: &[Node], better: bool| strings(names).pop().map(|name| (Some(name), better));
+    let node = node.node.as_ref()?;
+    if let Some(figured) = server.names_otherwise(node) {
+        return Some(figured);
+    }
+    match node {
+        NodeEnum::ColumnRef(column) => last(&column.fields, true),
+        NodeEnum::AIndirection(e) => last(&e.indirection, true).or_else(|| figure(e.arg.as_deref()?, server)),
+        NodeEnum::FuncCall(call) => last(&call.funcname, true),
         NodeEnum::AExpr(e) if e.kind() == pg_query::protobuf::AExprKind::AexprNullif => good("nullif"),
-        NodeEnum::TypeCast(cast) => match cast.arg.as_deref().and_then(figure) {
+        NodeEnum::TypeCast(cast) => match cast.arg.as_deref().and_then(|arg| figure(arg, server)) {
             Some((name, true)) => Some((name, true)),
-            weak => cast.type_name.as_ref().and_then(|t| strings(&t.names).last().map(|n| (n.clone(), false))).or(weak),
+            weak => cast.type_name.as_ref().and_then(|of| last(&of.names, false)).or(weak),
         },
-        NodeEnum::CollateClause(e) => figure(e.arg.as_deref()?),
+        NodeEnum::CollateClause(e) => figure(e.arg.as_deref()?, server),
         NodeEnum::GroupingFunc(_) => good("grouping"),
         NodeEnum::MergeSupportFunc(_) => good("merge_action"),
         NodeEnum::SubLink(link) => match link.sub_link_type() {
             pg_query::protobuf::SubLinkType::ExistsSublink => good("exists"),
             pg_query::protobuf::SubLinkType::ArraySublink => good("array"),
-            pg_query::protobuf::SubLinkType::ExprSublink => {
-                let Some(NodeEnum::SelectStmt(select)) = link.subselect.as_deref()?.node.as_ref() else { return None };
-                match select.target_list.first()?.node.as_ref()? {
-                    NodeEnum::ResTarget(target) if !target.name.is_empty() => good(&target.name),
-                    NodeEnum::ResTarget(target) => figure(target.val.as_deref()?),
-                    _ => None,
-                }
-            }
+            // Its first column's, which a star, VALUES or a set operation may give it.
+            pg_query::protobuf::SubLinkType::ExprSublink => Some((None, true)),
             _ => None,
         },
-        NodeEnum::CaseExpr(e) => match e.defresult.as_deref().and_then(figure) {
+        NodeEnum::CaseExpr(e) => match e.defresult.as_deref().and_then(|value| figure(value, server)) {
             Some((name, true)) => Some((name, true)),
-            _ => Some(("case".to_owned(), false)),
+            _ => Some((Some("case".to_owned()), false)),
         },
         NodeEnum::AArrayExpr(_) => good("array"),
         NodeEnum::RowExpr(_) => good("row"),

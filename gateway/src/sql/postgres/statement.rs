@@ -362,7 +362,7 @@ impl Lowering {
         match body.node.as_ref()? {
             NodeEnum::ReturnStmt(returns) => {
                 let value = self.expr(returns.returnval.as_deref()?);
-                let outputs = vec![Output { name: String::new(), value }];
+                let outputs = vec![Output { name: Some(String::new()), value }];
                 Some(vec![Statement::Query(Box::new(Query { outputs, ..Query::default() }))])
             }
             // A list of the one list of them.
@@ -415,7 +415,7 @@ impl Lowering {
         let Some(clause) = clause else { return Vec::new() };
         let mut outputs = self.outputs(&clause.exprs);
         // RETURNING WITH (OLD AS ...) names rows that this form has no word for.
-        let renamed = clause.options.iter().map(|_| Output { name: String::new(), value: Expr::Opaque });
+        let renamed = clause.options.iter().map(|_| Output { name: Some(String::new()), value: Expr::Opaque });
         outputs.extend(renamed);
         outputs
     }

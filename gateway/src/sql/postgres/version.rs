@@ -9,11 +9,19 @@
 mod table;
 
 use pg_query::NodeEnum;
+use pg_query::protobuf::a_const::Val;
 
+use crate::sql::form::Figured;
 use crate::sql::literal::scan;
 
 /// The versions whose reading is known.
 pub(in crate::sql) const KNOWN: std::ops::RangeInclusive<u32> = 13..=18;
+
+/// Before it, `EXTRACT` calls `date_part`, and its column is called so.
+const EXTRACTS: u32 = 14;
+
+/// Before it, `TRUE` and `FALSE` are casts, and their column is called as the type.
+const BOOLEANS: u32 = 15;
 
 /// Before it, `0x1F` is `0 AS x1f`, and `1_000` is `1 AS _000`. It refuses both; from the next they are numbers.
 const NUMBERS: u32 = 15;
@@ -63,11 +71,31 @@ impl Server {
     /// The function that it looks for, where the grammar says so of this one: JSON_OBJECT with a function's arguments is a
     /// function that the search path finds, until it is a construct of its own.
     pub(super) fn called(self, mut name: Vec<String>) -> Vec<String> {
-        let own = matches!(name.as_slice(), [schema, name] if schema == "pg_catalog" && name == "json_object");
-        if own && self.is_before(CONSTRUCTORS) {
-            name.remove(0);
+        match name.as_mut_slice() {
+            [schema, own] if schema == "pg_catalog" && own == "json_object" && self.is_before(CONSTRUCTORS) => {
+                name.remove(0);
+            }
+            [schema, own] if schema == "pg_catalog" && own == "extract" && self.is_before(EXTRACTS) => {
+                *own = "date_part".to_owned();
+            }
+            _ => {}
         }
         name
+    }
+
+    /// What it calls the column of an expression that the grammar's version calls otherwise.
+    pub(super) fn names_otherwise(self, node: &NodeEnum) -> Option<Figured> {
+        let (name, better) = match node {
+            NodeEnum::AConst(constant) if matches!(constant.val, Some(Val::Boolval(_))) && self.is_before(BOOLEANS) => {
+                ("bool", false)
+            }
+            NodeEnum::FuncCall(call) if self.is_before(EXTRACTS) => match super::strings(&call.funcname).as_slice() {
+                [schema, name] if schema == "pg_catalog" && name == "extract" => ("date_part", true),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(((self.major != 0).then(|| name.to_owned()), better))
     }
 
     /// Whether it takes an expression for something else.
