@@ -61,3 +61,18 @@ fn a_partition_key_is_found_under_any_name() {
         assert_eq!(effects.iter().any(|effect| effect.action == Action::SqlDeclassify), tells, "{text}");
     }
 }
+
+#[test]
+fn a_table_that_is_emptied_with_another_is_emptied() {
+    for (text, with) in [
+        ("truncate teams cascade", Some("/db/public.staff")),
+        ("truncate persons", Some("/db/public.persons_kept")),
+        ("truncate staff", None),
+    ] {
+        let effects = Arc::clone(&analysis(text).effects);
+        let emptied = effects.iter().filter(|effect| effect.action == Action::SqlTruncate);
+        let emptied: Vec<String> = emptied.map(|effect| effect.object.id("")).collect();
+        assert_eq!(emptied.len(), 1 + usize::from(with.is_some()), "{text}: {emptied:?}");
+        assert!(with.is_none_or(|with| emptied.iter().any(|one| one == with)), "{text}: {emptied:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Statements: what each kind does, and what it answers with.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::oid::TEXT;
@@ -253,13 +254,22 @@ impl Walk<'_> {
             && let Some(relation) = self.relation(table)
         {
             let catalog = self.catalog;
-            let fired: Vec<u32> =
-                relation.triggers.iter().filter(|t| t.enabled && t.truncate).map(|t| t.function).collect();
-            fired.into_iter().for_each(|function| self.execute(function));
-            for child in catalog.descendants(relation.oid) {
-                self.reaches(child);
-                let name = self.name_of(child);
-                self.effect(action, Object::Table(name.into()), child.tags.clone(), Facts::default());
+            let (mut seen, mut next) = (BTreeSet::from([relation.oid]), vec![relation]);
+            while let Some(one) = next.pop() {
+                if !self.step() {
+                    return;
+                }
+                self.reaches(one);
+                let fired: Vec<u32> =
+                    one.triggers.iter().filter(|t| t.enabled && t.truncate).map(|t| t.function).collect();
+                fired.into_iter().for_each(|function| self.execute(function));
+                if one.oid != relation.oid {
+                    let name = self.name_of(one);
+                    self.effect(action, Object::Table(name.into()), one.tags.clone(), Facts::default());
+                }
+                // CASCADE takes what refers to it along; without that word the server wants all of those named.
+                let more = catalog.descendants(one.oid).into_iter().chain(catalog.referencing(one.oid));
+                next.extend(more.filter(|more| seen.insert(more.oid)));
             }
         }
     }
