@@ -291,6 +291,9 @@ fn a_block_and_a_procedure_are_read_as_well() {
         assert_eq!(block(opaque), "execute pg_catalog.do", "{opaque}");
     }
     assert_eq!(does(&catalog, "do language plpython3u $$ begin null; end $$"), "execute pg_catalog.do");
+    for nothing in ["", "  ", "-- nothing", "/* nothing */"] {
+        assert_eq!(does(&catalog, &format!("do $$ {nothing}\n $$")), "execute pg_catalog.do", "{nothing}");
+    }
     assert_eq!(does(&catalog, "do 'begin null; end' language plpgsql"), "read");
     // It is a function.
     assert!(does(&catalog, "call p('x')").contains("execute p"));

@@ -39,7 +39,8 @@ pub(super) struct Tokens<'t> {
 
 impl<'t> Tokens<'t> {
     pub(super) fn of(text: &'t str) -> Option<Self> {
-        let scanned = pg_query::scan_tokens(text).ok()?;
+        // Not `scan_tokens`: of a text that has none it makes a slice of a null pointer.
+        let scanned = pg_query::scan(text).ok()?.tokens;
         let mut all = Vec::with_capacity(scanned.len());
         for token in scanned {
             let (start, end) = (usize::try_from(token.start).ok()?, usize::try_from(token.end).ok()?);
