@@ -245,6 +245,9 @@ pub struct Facts {
     pub bounded: bool,
     /// Whether every such use of a filtered column is a plain equality.
     pub equality: bool,
+    /// Whether all that is declassified comes into a column of its own tags, as another value than it was: a mask that leaves a part of
+    /// a value shows another part of that one. Whoever may see the column as it is learns nothing by it.
+    pub reshaped: bool,
 }
 
 /// One action of a command on one object.

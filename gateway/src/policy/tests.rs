@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::*;
-use crate::access::{Action, ColumnName, Facts, Object, Predicate, TableName, Tags};
+use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
 
 const CONFIG: &str = r#"
 state_dir = "/tmp/s"
@@ -68,7 +68,7 @@ fn decide_at(
 ) -> Decision {
     let principal = Principal { workload: "job".into(), groups: Arc::new(["ci".into()]), claims: Arc::new([]) };
     let resource = ResourceRef { name: "orders".into(), tags: Arc::new(["prod".into()]) };
-    let facts = Facts { predicate: Predicate::None, bounded, equality: false };
+    let facts = Facts { bounded, ..Facts::default() };
     let effect = Effect { action, object, tags: Tags::new(tags.iter().map(|tag| (*tag).into())), facts };
     let context = SqlContext { text: "select 1", fingerprint: "f", in_transaction: false, at };
     let request = Request { principal: &principal, resource: &resource, effect: &effect, context: &context };

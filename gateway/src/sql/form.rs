@@ -268,6 +268,20 @@ pub(super) struct Assignment {
     /// Whether a part of it is assigned: an element, or a field.
     pub(super) part: bool,
     pub(super) value: Expr,
+    /// What the value is computed of.
+    pub(super) sees: Sees,
+}
+
+/// Whose columns an expression of a write may name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sees {
+    /// The target's and those of the sources.
+    #[default]
+    All,
+    /// The sources' alone: what MERGE does where no row of the target matches.
+    Sources,
+    /// The target's alone: what it does where no row of the source matches.
+    Target,
 }
 
 /// A write to a table.
@@ -287,6 +301,8 @@ pub(super) struct Write {
     pub(super) predicate: Option<Expr>,
     /// Join conditions, ON CONFLICT's index.
     pub(super) uses: Vec<Expr>,
+    /// When each of MERGE's actions is taken.
+    pub(super) conditions: Vec<(Sees, Expr)>,
     pub(super) returning: Vec<Output>,
     /// Whether ON CONFLICT updates.
     pub(super) upsert: bool,

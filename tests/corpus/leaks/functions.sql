@@ -462,3 +462,12 @@ select w(3::w);
 create domain w as int check (p_ssn(1) > '5' or value is null);
 create function public.w() returns int language plpgsql as $$ declare r record; begin select null::w as f into r; r.f := 5; return 1; end $$;
 select public.w();
+--- overload by a domain: either
+create function w(text) returns text language sql as 'select ''x''::text';
+create function w(taxid) returns text language sql as 'select $1::text';
+select w(tax) from users;
+--- overload by a domain of one's own: either
+create domain w as text;
+create function f(text) returns text language sql as 'select ''x''::text';
+create function f(w) returns text language sql as 'select $1::text';
+select f(ssn::w) from users;

@@ -213,3 +213,25 @@ select count(*) from users, unnest(string_to_array(ssn, '5')) where id = 1;
 select count(*) from users, jsonb_path_query(profile, '$.pin ? (@ starts with "Zq")');
 --- text search: refused
 select id from users where to_tsvector('simple', ssn) @@ '539'::tsquery;
+--- order of values: refused
+select column1 from (values (1, (select ssn from users where id = 1)), (2, '7') order by 2) t;
+--- order of values, of numbers: refused
+select column1 from (values (1, (select salary from users where id = 1)), (2, 300000000) order by 2 limit 1) t;
+--- order of values by name: refused
+values (1, (select ssn from users where id = 1)), (2, '7') order by column2;
+--- domain of another collation: refused
+create collation w (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+create domain ws as text collate w;
+select id from events where person = 'QUILLFEATHER-ADA'::ws;
+--- domain of another collation in a list: refused
+create collation w (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+create domain ws as text collate w;
+select id from events where person in ('x', 'QUILLFEATHER-ADA'::ws);
+--- domain of another collation, any of an array: refused
+create collation w (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+create domain ws as text collate w;
+select id from events where person = any ('{QUILLFEATHER-ADA}'::ws[]);
+--- domain of another collation, of a parameter: refused
+create collation w (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+create domain ws as text collate w;
+prepare p (ws) as select id from events where person = $1;

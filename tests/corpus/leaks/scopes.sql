@@ -148,3 +148,33 @@ select (select text from (select (select 1 + 1)::text) b) from (select ssn as te
 select (select text from (select (values (1))::text) b) from (select ssn as text from users) z;
 --- named column further out by a truth value: either
 select (select bool from (select true) b) from (select ssn as bool from users) z;
+--- whole row called like a system column: either
+select xmin from (select * from users) xmin;
+--- whole row of one column called like a system column: either
+select xmin from (select ssn from users) xmin;
+--- argument called like a system column: either
+create function w(ctid text) returns text language sql as 'select ctid from (select 1) x';
+select w(ssn) from users;
+--- function of a row called like a system column: either
+create function ctid(anyelement) returns text language sql as 'select $1::text';
+select u.ctid from (select ssn from users) u;
+--- function of a view's row called like a system column: either
+create function ctid(anyelement) returns text language sql as 'select $1::text';
+create view w as select ssn from users;
+select w.ctid from w;
+--- system column further out than a row: either
+select (select tableoid from (select ssn from users limit 1) tableoid) from logs limit 1;
+--- argument in an insert of merge: either
+create function w(line text) returns void language sql as 'merge into logs using (select 77 as one) s on logs.id = s.one when not matched then insert (id, line) values (77, line)';
+select w(ssn) from users where id = 1;
+select line from logs where id = 77;
+--- argument in a condition of merge: refused
+create function w(line text) returns void language sql as 'merge into logs using (select 77 as one) s on logs.id = s.one when not matched and line > ''7'' then insert (id, line) values (78, ''x'')';
+select w(ssn) from users where id = 1;
+--- argument called like the target of merge: either
+create function w(logs text) returns void language sql as 'merge into logs using (select 79 as one) s on id = s.one when not matched then insert (id, line) values (79, logs)';
+select w(ssn) from users where id = 1;
+select line from logs where id = 79;
+--- argument called excluded: either
+create function w(excluded text) returns text language sql as 'insert into logs (id, line) values (88, ''x'') on conflict (id) do update set line = ''y'' returning excluded';
+select w(ssn) from users where id = 1;

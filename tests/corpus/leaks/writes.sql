@@ -383,3 +383,13 @@ create function w() returns trigger language plpgsql as $$ begin raise notice '%
 create trigger w before delete on w_1 for each row execute function w();
 insert into w values (1, 1);
 update w set k = 2 where id = 1;
+--- part put under the same tag: refused
+insert into accounts (id, owner, ssn, balance) select 99, 'x', 'yyyyyyy' || left(ssn, 4), 1 from users where id = 1 returning ssn;
+--- reversed, under the same tag: refused
+insert into accounts (id, owner, ssn, balance) select 98, 'x', reverse(ssn), 1 from users where id = 1 returning ssn;
+--- number as a text under the same tag: refused
+insert into accounts (id, owner, ssn, balance) select 97, 'x', salary::text, 1 from users where id = 1 returning ssn;
+--- number in a text's column of the same tag: refused
+insert into accounts (id, owner, ssn, balance) select 96, 'x', salary, 1 from users where id = 1 returning ssn;
+--- reversed where it stands: refused
+update accounts set ssn = reverse(ssn) where id = 1 returning ssn;

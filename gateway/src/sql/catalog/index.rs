@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::{Cast, Catalog, Function, Operator, Relation, Type, TypeKind};
+use super::{Cast, Catalog, Function, Operator, Relation, RelationKind, Type, TypeKind};
 use crate::access::Name;
 
 /// The first OID of what somebody made (`FirstNormalObjectId`).
 const FIRST_MADE: u32 = 16_384;
+
+/// The types that have a collation, and arrays of them (`pg_type.dat`).
+const COLLATABLE: [u32; 8] = [19, 25, 1003, 1009, 1014, 1015, 1042, 1043];
 
 /// How deep types within types are followed.
 const MAX_NESTING: usize = 16;
@@ -61,6 +64,13 @@ impl Places {
             places.casts.insert((cast.source, cast.target), at);
         }
         places
+    }
+}
+
+impl Relation {
+    /// Whether it has `ctid` and the like: all have but views and types.
+    pub fn has_system_columns(&self) -> bool {
+        !matches!(self.kind, RelationKind::View | RelationKind::Other)
     }
 }
 
@@ -173,6 +183,23 @@ impl Catalog {
             TypeKind::Base if known.element != 0 => self.type_runs_code(known.element, deeper),
             TypeKind::Base | TypeKind::Range | TypeKind::Other => true,
         }
+    }
+
+    /// Whether values of this type may come with a collation of their own: those of a domain over what has one do, and it goes
+    /// before that of the database.
+    pub fn may_collate(&self, of: u32) -> bool {
+        let Some(domain) = self.types.get(&of).filter(|of| of.kind == TypeKind::Domain) else {
+            let elements = || self.types.values().filter(|known| known.array == of && known.kind == TypeKind::Domain);
+            return of >= FIRST_MADE && elements().any(|known| self.may_collate(known.oid));
+        };
+        let mut base = domain.base;
+        for _ in 0..MAX_NESTING {
+            match self.types.get(&base) {
+                Some(of) if of.kind == TypeKind::Domain => base = of.base,
+                _ => return base >= FIRST_MADE || COLLATABLE.contains(&base),
+            }
+        }
+        true
     }
 
     /// The cast between two types, where somebody made one.

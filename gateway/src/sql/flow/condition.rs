@@ -64,7 +64,7 @@ impl Walk<'_> {
             (Expr::Column(_), [node]) if value.exact => Some(*node),
             _ => None,
         };
-        let value = |expr: &Expr, value: &Value| is_value(expr) && value.nodes.is_empty() && short(expr);
+        let value = |expr: &Expr, value: &Value| self.is_plain(expr) && value.nodes.is_empty() && short(expr);
         match (bare(left, &one), bare(right, &other)) {
             (Some(a), Some(b)) if even => {
                 self.filters.push((a, Equality::With(b)));
@@ -78,6 +78,27 @@ impl Walk<'_> {
             }
         }
         [one.nodes, other.nodes].concat()
+    }
+
+    /// Whether an expression is made of constants and parameters only, and says of none how it is compared: a domain's collation
+    /// goes before a column's, and `=` may ignore case, accents or digits by it.
+    fn is_plain(&self, expr: &Expr) -> bool {
+        is_value(expr) && !self.collates(expr)
+    }
+
+    pub(super) fn collates(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Cast { value, to, .. } => {
+                self.own_type(to).is_some_and(|(of, _)| self.catalog.may_collate(of)) || self.collates(value)
+            }
+            Expr::Total(parts) | Expr::Array(parts) | Expr::List(parts) | Expr::Computed(parts) => {
+                parts.iter().any(|part| self.collates(part))
+            }
+            Expr::Operator { left, right, .. } => {
+                left.as_ref().is_some_and(|left| self.collates(left)) || self.collates(right)
+            }
+            _ => false,
+        }
     }
 
     /// Runs what the database has for `=`, where a statement compares values of these types without saying so.
@@ -112,7 +133,7 @@ impl Walk<'_> {
             own.into_iter().for_each(|function| self.execute(function));
             let converted = self.together(&[subject, &value]);
             match (of, subject.nodes.as_slice()) {
-                (Expr::Column(_), [node]) if subject.exact && builtin && !converted && is_value(condition) => {
+                (Expr::Column(_), [node]) if subject.exact && builtin && !converted && self.is_plain(condition) => {
                     self.filters.push((*node, Equality::Yes));
                 }
                 _ => {

@@ -7,7 +7,7 @@ use super::graph::Node;
 use super::scope::{Column, Scope};
 use super::stored::{partition_key, texts};
 use super::value::Value;
-use super::{Shown, Walk};
+use super::{Goes, Shown, Walk};
 use crate::access::{Action, ColumnName, Object};
 use crate::sql::builtin;
 use crate::sql::catalog::{Column as Place, Relation, RelationKind};
@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
             let Some(above) = to.columns.iter().find(|above| above.name == column.name) else { continue };
             let name = Arc::new(ColumnName { table: there.clone(), column: Arc::clone(&above.name) });
             let place = self.graph.column(&name, &above.tags, None);
-            self.flows.push((Object::Column(name), Some(place), node));
+            self.flows.push((Object::Column(name), Goes::Kept(place), node));
         }
     }
 

@@ -147,6 +147,17 @@ enum Shown {
     Stream { rows: scope::Rows, quoted: Vec<bool>, written: Option<Written> },
 }
 
+/// Where a value goes to.
+#[derive(Clone, Copy, Debug)]
+enum Goes {
+    /// To where nothing is as sensitive as anything.
+    Out,
+    /// To this column, which the database itself computes it for or had it in already.
+    Kept(Node),
+    /// To this column; whether it is made one of another type.
+    Into { node: Node, converts: bool },
+}
+
 /// When a use of a column as a filter counts as an equality.
 #[derive(Clone, Copy, Debug)]
 enum Equality {
@@ -170,7 +181,7 @@ struct Walk<'a> {
     graph: Graph,
     filters: Vec<(Node, Equality)>,
     /// Values that are put where others find them: the column or table, and its own node where it is a column.
-    flows: Vec<(Object, Option<Node>, Node)>,
+    flows: Vec<(Object, Goes, Node)>,
     /// Values that are named, and of which nothing is told.
     reads: Vec<Node>,
     /// Values that are told in another way: to volatile functions, in plans.
@@ -310,6 +321,7 @@ impl<'a> Walk<'a> {
             predicate: had.1.predicate.min(facts.predicate),
             bounded: had.1.bounded && facts.bounded,
             equality: had.1.equality && facts.equality,
+            reshaped: had.1.reshaped && facts.reshaped,
         };
     }
 
@@ -397,17 +409,26 @@ impl<'a> Walk<'a> {
     fn settle_flows(&mut self, reach: &[Reach]) {
         for (object, target, value) in std::mem::take(&mut self.flows) {
             let Some(of) = at(reach, value) else { continue };
-            let own = target.map(|node| self.graph.exact_tags(node)).unwrap_or_default();
-            let mut tags = Tags::default();
-            for source in of.exact.iter().chain(&of.derived) {
+            let (own, converts) = match target {
+                Goes::Out => (Tags::default(), None),
+                Goes::Kept(node) => (self.graph.exact_tags(node), None),
+                Goes::Into { node, converts } => (self.graph.exact_tags(node), Some(converts)),
+            };
+            let (mut tags, mut reshaped) = (Tags::default(), false);
+            for (source, as_it_is) in
+                of.exact.iter().map(|it| (it, true)).chain(of.derived.iter().map(|it| (it, false)))
+            {
                 let Some((_, from)) = self.graph.source(*source) else { continue };
                 if !covers(&own, from) {
                     tags = tags.union(from);
                 }
+                reshaped |= !from.is_empty() && converts.is_some_and(|converts| converts || !as_it_is);
                 self.plainly(Action::SqlRead, *source);
             }
             if !tags.is_empty() || (of.unknown && self.catalog.any_sensitive) {
                 self.effect(Action::SqlDeclassify, object, own.union(&tags), Facts::default());
+            } else if reshaped {
+                self.effect(Action::SqlDeclassify, object, own, Facts { reshaped, ..Facts::default() });
             }
         }
         for value in std::mem::take(&mut self.reads) {

@@ -7,7 +7,7 @@ use super::oid::{BROUGHT, FIRST_OWN, INT8, RECORD};
 use super::own::Operand;
 use super::scope::{Column, Ctes, Found, Item, Rows, Scope};
 use super::value::Value;
-use super::{Shown, WITHHELD, Walk};
+use super::{Goes, Shown, WITHHELD, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
 use crate::sql::builtin;
 use crate::sql::form::{Added, Cte, Expr, On, Output, Query, Source, Statement, Table};
@@ -44,7 +44,7 @@ impl Walk<'_> {
         let object = Object::Table(name);
         self.effect(Action::SqlCreate, object.clone(), tags, Facts::default());
         for node in rows.columns.iter().map(|column| column.node).chain(rows.open) {
-            self.flows.push((object.clone(), None, node));
+            self.flows.push((object.clone(), Goes::Out, node));
         }
     }
 
@@ -212,7 +212,11 @@ impl Walk<'_> {
 
     fn select(&mut self, query: &Query, scope: &mut Scope<'_>) -> Rows {
         if !query.values.is_empty() {
-            return self.values(&query.values, scope);
+            let rows = self.values(&query.values, scope);
+            for part in &query.order {
+                self.placed(part, &rows, scope, true);
+            }
+            return rows;
         }
         self.sources(&query.sources, scope);
         if let Some(predicate) = &query.predicate {
@@ -539,6 +543,7 @@ impl Walk<'_> {
             Some(relation) => {
                 item.schema = table.alias.is_none().then(|| Arc::clone(&relation.schema));
                 item.rows = self.relation_rows(relation);
+                item.stored = relation.has_system_columns();
             }
             None if self.system_schema(table).is_some() => {
                 item.schema = table.alias.is_none().then(|| "pg_catalog".into());

@@ -145,7 +145,8 @@ pub(in crate::sql) fn copied_tags(catalog: &Catalog) -> Vec<(u32, usize, Tags)> 
         for (at, column) in relation.columns.iter().enumerate().filter(|(_, column)| column.generated) {
             let mut walk = Walk::new(catalog, &catalog.definitions_path);
             let rows = walk.relation_rows(relation);
-            let item = Item { name: Some(relation.name.to_string()), named: true, bare: true, rows, ..Item::default() };
+            let name = Some(relation.name.to_string());
+            let item = Item { name, named: true, bare: true, rows, stored: true, ..Item::default() };
             let scope = Scope { items: vec![item], ..Scope::default() };
             let select = column.default.as_deref().map(|text| format!("select {text}"));
             let query = select.as_deref().and_then(|text| postgres::lower(text, walk.server()));

@@ -38,6 +38,9 @@ pub(super) struct Item {
     pub(super) bare: bool,
     /// The relation that nobody knows the columns of.
     pub(super) unresolved: Option<Table>,
+    /// Whether it is a relation with [`SYSTEM_COLUMNS`]: not a view, and nothing but a relation by itself. Those of the system
+    /// have columns of any name.
+    pub(super) stored: bool,
 }
 
 /// The common table expressions that are visible, the innermost first.
@@ -118,13 +121,13 @@ pub(super) enum Found {
     Row(Rows),
     /// The qualifier stands for this row, which has no such column.
     NoColumn(Rows),
-    /// A column that PostgreSQL itself gives to every table.
+    /// One of [`SYSTEM_COLUMNS`].
     System,
     /// Nothing.
     Nowhere,
 }
 
-/// PostgreSQL's own columns of every table. They hold no values of it.
+/// PostgreSQL's own columns of every relation but views and composite types. They hold no values of it.
 pub(super) const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"];
 
 /// One of the columns that nobody knows by name; where a relation beside has some that may not be read, one of those.
@@ -215,7 +218,7 @@ impl<'p> Scope<'p> {
     /// do not hide those further out.
     fn find_bare(&self, name: &str) -> Found {
         let mut may: Vec<Column> = Vec::new();
-        let mut system = false;
+        let mut found = None;
         for level in self.levels() {
             let columns: Vec<Column> =
                 level.bare().flat_map(|item| &item.rows.columns).filter(|c| c.name == name).cloned().collect();
@@ -236,13 +239,16 @@ impl<'p> Scope<'p> {
                 // Of a relation of which some columns may not be read, it may be one of those.
                 may.extend(level.bare().flat_map(|item| &item.rows.columns).filter(|c| is_withheld(c)).cloned());
             }
-            system |= SYSTEM_COLUMNS.contains(&name) && !level.items.is_empty();
+            if SYSTEM_COLUMNS.contains(&name) && level.bare().any(|item| item.stored) {
+                found = Some(Found::System);
+                break;
+            }
         }
-        let found = match self.levels().find_map(|level| level.items.iter().find(|item| item.is_called(name))) {
-            _ if system => Found::System,
+        let row = || self.levels().find_map(|level| level.items.iter().find(|item| item.is_called(name)));
+        let found = found.unwrap_or_else(|| match row() {
             Some(item) => Found::Row(item.rows.clone()),
             None => self.argument(name),
-        };
+        });
         if may.is_empty() {
             return found;
         }
@@ -286,7 +292,7 @@ impl<'p> Scope<'p> {
             _ if known => Found::Columns(columns),
             (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
             (None, Some(open)) => opened(open, item.rows.columns.iter().filter(|c| is_withheld(c)).cloned().collect()),
-            (None, None) if SYSTEM_COLUMNS.contains(&name) => Found::System,
+            (None, None) if item.stored && SYSTEM_COLUMNS.contains(&name) => Found::System,
             (None, None) => Found::NoColumn(item.rows.clone()),
         };
         // An argument may be called as the item, or the function.

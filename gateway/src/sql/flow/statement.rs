@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::oid::TEXT;
 use super::scope::{Column, Rows, Scope};
 use super::value::Value;
-use super::{Shown, Walk};
+use super::{Goes, Shown, Walk};
 use crate::access::{Action, Facts, Name, Object};
 use crate::sql::Changes;
 use crate::sql::builtin;
@@ -152,7 +152,7 @@ impl Walk<'_> {
             (Inner::Kept, Shown::Rows(rows)) => {
                 let object = target.unwrap_or(Object::Resource);
                 for node in rows.columns.iter().map(|column| column.node).chain(rows.open) {
-                    self.flows.push((object.clone(), None, node));
+                    self.flows.push((object.clone(), Goes::Out, node));
                 }
                 Shown::Nothing
             }
@@ -189,6 +189,10 @@ impl Walk<'_> {
             scope.items.push(super::scope::Item { bare: true, rows, ..Default::default() });
         } else if let Some(table) = table {
             scope.items.push(self.item(table));
+        }
+        if matches!(act.becomes, Inner::Prepared) && act.computes.iter().any(|of| self.collates(of)) {
+            // How its parameters are compared, its text does not tell.
+            self.unknown();
         }
         for expr in &act.computes {
             let value = self.expr(expr, &scope);

@@ -8,7 +8,7 @@ use super::oid::{BIT, BPCHAR, NUMERIC, VARBIT, VARCHAR};
 use super::scope::{Column, Item, Rows, Scope};
 use super::size::Size;
 use super::value::Value;
-use super::{MAX_DEPTH, Walk};
+use super::{Goes, MAX_DEPTH, Walk};
 use crate::access::{ColumnName, Object};
 use crate::sql::catalog::{Event, Relation};
 use crate::sql::form::{Expr, Statement};
@@ -67,7 +67,7 @@ impl<'a> Walk<'a> {
                     let value = self.stored(&text, &[]);
                     self.assigned_to(&value, column.type_oid);
                     let node = self.node(&value);
-                    self.flows.push((Object::Column(name), Some(own), node));
+                    self.flows.push((Object::Column(name), Goes::Kept(own), node));
                     nodes.push(node);
                     // What a few rows get is like a value that the statement names; what many do is a search.
                     let constant = value.nodes.is_empty() && (!self.many || self.is_constant(&text));
@@ -165,7 +165,8 @@ impl<'a> Walk<'a> {
         };
         let [Statement::Query(query)] = program.statements.as_slice() else { return self.opaque() };
         let rows = Rows { columns: columns.to_vec(), open: None };
-        let item = Item { bare: true, rows, ..Item::default() };
+        // Whatever has expressions of its own is no view.
+        let item = Item { bare: true, rows, stored: true, ..Item::default() };
         self.under_definitions(|walk| {
             let scope = Scope { items: vec![item], ..Scope::default() };
             let values: Vec<Value> = query.outputs.iter().map(|output| walk.expr(&output.value, &scope)).collect();

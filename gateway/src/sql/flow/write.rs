@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::graph::Node;
+use super::oid::{TEXT, VARCHAR};
 use super::scope::{Column, Item, Rows, SYSTEM_COLUMNS, Scope};
 use super::stored::{Put, is_default};
 use super::value::Value;
-use super::{MAX_DEPTH, Shown, Walk};
+use super::{Goes, MAX_DEPTH, Shown, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, Predicate};
 use crate::sql::catalog::{Event, Relation, RelationKind};
-use crate::sql::form::{Expr, Query, Table, Write};
+use crate::sql::form::{Expr, Query, Sees, Table, Write};
 use crate::sql::postgres;
 use crate::sql::predicate::{MAX_LIST, is_value, predicate};
 
@@ -30,7 +31,10 @@ impl<'a> Walk<'a> {
         let known = self.relation(&write.target);
         // What is no column of it may be a parameter of the function that this stands in.
         let has = |column: &str| {
-            known.map(|known| SYSTEM_COLUMNS.contains(&column) || known.columns.iter().any(|c| *c.name == *column))
+            known.map(|known| {
+                let brought = known.has_system_columns() && SYSTEM_COLUMNS.contains(&column);
+                brought || known.columns.iter().any(|c| *c.name == *column)
+            })
         };
         let is_target = |path: &[String]| match path {
             [column] => has(column).unwrap_or(alone),
@@ -50,13 +54,20 @@ impl<'a> Walk<'a> {
             Some(query) => query.values.is_empty() || query.values.len() > MAX_LIST,
             None => !write.sources.is_empty() || !(write.assigned.is_empty() || how == Predicate::Equality),
         };
+        let seen = Seen::of(&scope, write.merges);
         for assignment in &write.assigned {
-            let value = self.expr(&assignment.value, &scope);
+            let value = self.expr(&assignment.value, seen.by(assignment.sees));
             let node = self.node(&value);
             let constant = is_value(&assignment.value) && value.nodes.is_empty();
             let whole = assignment.column.as_ref().filter(|_| !assignment.part);
             let column = assignment.column.as_deref();
-            self.assigned(&write.target, &target, whole.map(String::as_str), node, constant, Event::Update);
+            self.assigned(
+                &write.target,
+                &target,
+                whole.map(String::as_str),
+                Assigned { node, of: value.of, constant },
+                Event::Update,
+            );
             if let (Some(known), Some(name), true) = (known, column, assignment.part) {
                 self.part_of(known, &target, name, &value);
             }
@@ -73,7 +84,7 @@ impl<'a> Walk<'a> {
         for action in &write.actions {
             let facts = match action {
                 Action::SqlInsert => Facts::default(),
-                _ => Facts { predicate: how, bounded: how == Predicate::Equality, equality: false },
+                _ => Facts { predicate: how, bounded: how == Predicate::Equality, ..Facts::default() },
             };
             self.effect(*action, Object::Table(Arc::clone(&name)), tags.clone(), facts);
             match (*action, write.inserted.is_some()) {
@@ -90,7 +101,7 @@ impl<'a> Walk<'a> {
         if write.upsert {
             let bounded = write.inserted.as_ref().is_some_and(|query| !query.values.is_empty());
             let predicate = if bounded { Predicate::Equality } else { Predicate::Join };
-            let facts = Facts { predicate, bounded, equality: false };
+            let facts = Facts { predicate, bounded, ..Facts::default() };
             self.effect(Action::SqlUpdate, Object::Table(Arc::clone(&name)), tags, facts);
             self.runs(Action::SqlUpdate, &write.target, facts, &assigns);
         }
@@ -104,6 +115,13 @@ impl<'a> Walk<'a> {
         }
         for part in &write.uses {
             self.predicate(part, &scope);
+        }
+        for (sees, condition) in &write.conditions {
+            self.predicate(condition, seen.by(*sees));
+        }
+        if write.conflict {
+            // Only the update sees what was to be inserted.
+            scope.items.pop();
         }
         if write.merges {
             scope.items.rotate_left(1);
@@ -156,7 +174,13 @@ impl<'a> Walk<'a> {
         let default = self.catalog.version == 0 || self.catalog.version >= 160_000;
         for column in if columns.is_empty() { &all } else { columns } {
             let nothing = self.graph.derived(Vec::new());
-            self.assigned(table, &target, Some(column), nothing, true, Event::Insert);
+            self.assigned(
+                table,
+                &target,
+                Some(column),
+                Assigned { node: nothing, of: None, constant: true },
+                Event::Insert,
+            );
             put.push(Put { column: Some(column.clone()), node: nothing, of: None, default });
         }
         self.runs(Action::SqlInsert, table, Facts::default(), &put);
@@ -177,12 +201,24 @@ impl<'a> Walk<'a> {
         for (at, column) in rows.columns.iter().enumerate() {
             let name = named(at).filter(|_| rows.open.is_none());
             let constant = constants.get(at).copied().unwrap_or(false);
-            self.assigned(&write.target, target, name.as_deref(), column.node, constant, Event::Insert);
+            self.assigned(
+                &write.target,
+                target,
+                name.as_deref(),
+                Assigned { node: column.node, of: column.of, constant },
+                Event::Insert,
+            );
             let default = lines.iter().any(|line| line.get(at).is_some_and(is_default));
             puts.push(Put { column: name, node: column.node, of: column.of, default });
         }
         if let Some(open) = rows.open {
-            self.assigned(&write.target, target, None, open, false, Event::Insert);
+            self.assigned(
+                &write.target,
+                target,
+                None,
+                Assigned { node: open, of: None, constant: false },
+                Event::Insert,
+            );
             puts.push(Put { column: None, node: open, of: None, default: true });
         }
         puts
@@ -241,19 +277,20 @@ impl<'a> Walk<'a> {
         table: &Table,
         target: &Item,
         column: Option<&str>,
-        value: Node,
-        constant: bool,
+        Assigned { node: value, of, constant }: Assigned,
         event: Event,
     ) {
         let (name, _) = self.table(table);
         let place = column.and_then(|name| target.rows.columns.iter().find(|column| column.name == name));
         let Some(place) = place else {
-            self.flows.push((Object::Table(name), None, value));
+            self.flows.push((Object::Table(name), Goes::Out, value));
             return;
         };
         let object =
             Object::Column(Arc::new(ColumnName { table: (*name).clone(), column: place.name.as_str().into() }));
-        self.flows.push((object, Some(place.node), value));
+        let text = |of: Option<u32>| if of == Some(VARCHAR) { Some(TEXT) } else { of };
+        let converts = of.is_none() || text(of) != text(place.of);
+        self.flows.push((object, Goes::Into { node: place.node, converts }, value));
         if event != Event::Insert {
             self.replaced.push(place.node);
         }
@@ -395,6 +432,36 @@ impl<'a> Walk<'a> {
         self.path = path;
         self.temporary = temporary;
         self.depth -= 1;
+    }
+}
+
+/// What a column is given; whether that is a constant or a parameter.
+struct Assigned {
+    node: Node,
+    of: Option<u32>,
+    constant: bool,
+}
+
+/// What the parts of a write see; the target is the first of its scope.
+struct Seen<'s, 'p> {
+    all: &'s Scope<'p>,
+    apart: Option<[Scope<'p>; 2]>,
+}
+
+impl<'s, 'p> Seen<'s, 'p> {
+    fn of(all: &'s Scope<'p>, merges: bool) -> Self {
+        let with = |items: &[Item]| Scope { items: items.to_vec(), ..all.clone() };
+        let apart =
+            all.items.split_at_checked(1).filter(|_| merges).map(|(target, sources)| [sources, target].map(with));
+        Seen { all, apart }
+    }
+
+    fn by(&self, sees: Sees) -> &Scope<'p> {
+        match (sees, &self.apart) {
+            (Sees::Sources, Some([sources, _])) => sources,
+            (Sees::Target, Some([_, target])) => target,
+            (Sees::All, _) | (_, None) => self.all,
+        }
     }
 }
 

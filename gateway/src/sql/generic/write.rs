@@ -2,13 +2,13 @@
 
 use sqlparser::ast::{
     Assignment as AstAssignment, AssignmentTarget, ConflictTarget, Delete, FromTable, Insert, Merge, MergeAction,
-    MergeClause, MergeInsertKind, MergeUpdateKind, OnConflict, OnConflictAction, OnInsert, OutputClause, SelectItem,
-    TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind,
+    MergeClause, MergeClauseKind, MergeInsertKind, MergeUpdateKind, OnConflict, OnConflictAction, OnInsert,
+    OutputClause, SelectItem, TableFactor, TableObject, TableWithJoins, Update, UpdateTableFromKind,
 };
 
 use super::Lowering;
 use crate::access::Action;
-use crate::sql::form::{Assignment, Expr, Output, Statement, Table, Write};
+use crate::sql::form::{Assignment, Expr, Output, Sees, Statement, Table, Write};
 
 impl Lowering<'_> {
     fn assignments(&mut self, assignments: &[AstAssignment]) -> Vec<Assignment> {
@@ -26,7 +26,8 @@ impl Lowering<'_> {
                     Vec::new()
                 });
                 let part = path.len() > 1;
-                lowered.push(Assignment { column: path.into_iter().next(), part, value: value.clone() });
+                let (column, value) = (path.into_iter().next(), value.clone());
+                lowered.push(Assignment { column, part, value, sees: Sees::All });
             }
         }
         lowered
@@ -216,8 +217,13 @@ impl Lowering<'_> {
         let mut write = Write { target, merges: true, ..Write::default() };
         write.sources = vec![self.factor(source)];
         write.uses.push(self.expr(on));
-        for MergeClause { when_token: _, clause_kind: _, predicate, action } in clauses {
-            write.uses.extend(predicate.as_ref().map(|predicate| self.expr(predicate)));
+        for MergeClause { when_token: _, clause_kind, predicate, action } in clauses {
+            let sees = match clause_kind {
+                MergeClauseKind::Matched => Sees::All,
+                MergeClauseKind::NotMatched | MergeClauseKind::NotMatchedByTarget => Sees::Sources,
+                MergeClauseKind::NotMatchedBySource => Sees::Target,
+            };
+            write.conditions.extend(predicate.as_ref().map(|predicate| (sees, self.expr(predicate))));
             let action = match action {
                 MergeAction::Insert(insert) => {
                     let MergeInsertKind::Values(values) = &insert.kind else {
@@ -233,7 +239,7 @@ impl Lowering<'_> {
                     for value in self.exprs(&row.content) {
                         let path: Vec<String> = names.next().flatten().unwrap_or_default();
                         let part = path.len() > 1;
-                        write.assigned.push(Assignment { column: path.into_iter().next(), part, value });
+                        write.assigned.push(Assignment { column: path.into_iter().next(), part, value, sees });
                     }
                     Action::SqlInsert
                 }
@@ -244,8 +250,8 @@ impl Lowering<'_> {
                     if update.update_predicate.is_some() || update.delete_predicate.is_some() {
                         return self.opaque_statement("a MERGE of another dialect");
                     }
-                    let assigned = self.assignments(assignments);
-                    write.assigned.extend(assigned);
+                    let assigned = self.assignments(assignments).into_iter();
+                    write.assigned.extend(assigned.map(|assignment| Assignment { sees, ..assignment }));
                     Action::SqlUpdate
                 }
                 MergeAction::Delete { .. } => Action::SqlDelete,

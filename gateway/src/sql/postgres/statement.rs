@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterTableStmt, AlterTableType, CmdType, Constraint, DropStmt, InsertStmt, MergeStmt, Node, ObjectType,
-    OnConflictAction, RangeVar, ResTarget, ReturningClause, TransactionStmtKind, VariableSetStmt,
+    AlterTableStmt, AlterTableType, CmdType, Constraint, DropStmt, InsertStmt, MergeMatchKind, MergeStmt, Node,
+    ObjectType, OnConflictAction, RangeVar, ResTarget, ReturningClause, TransactionStmtKind, VariableSetStmt,
 };
 
 use super::expr::text;
@@ -12,7 +12,7 @@ use super::query::table;
 use super::{Lowering, session, strings};
 use crate::access::Action;
 use crate::sql::Changes;
-use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Query, Sets, Statement, Table, Target, Write};
+use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Query, Sees, Sets, Statement, Table, Target, Write};
 use crate::sql::names::Space;
 use crate::sql::predicate::is_written;
 
@@ -394,9 +394,10 @@ impl Lowering {
                         column: Some(target.name.clone()).filter(|name| !name.is_empty()),
                         part: !target.indirection.is_empty(),
                         value: if parts.is_empty() { value } else { Expr::Computed([vec![value], parts].concat()) },
+                        sees: Sees::All,
                     }
                 }
-                _ => Assignment { column: None, part: false, value: Expr::Opaque },
+                _ => Assignment { column: None, part: false, value: Expr::Opaque, sees: Sees::All },
             })
             .collect()
     }
@@ -460,7 +461,13 @@ impl Lowering {
         write.uses.extend(self.optional(merge.join_condition.as_ref()));
         for node in &merge.merge_when_clauses {
             let Some(NodeEnum::MergeWhenClause(when)) = &node.node else { return Statement::Opaque };
-            write.uses.extend(self.optional(when.condition.as_ref()));
+            let sees = match when.match_kind() {
+                MergeMatchKind::MergeWhenNotMatchedByTarget => Sees::Sources,
+                MergeMatchKind::MergeWhenNotMatchedBySource => Sees::Target,
+                MergeMatchKind::MergeWhenMatched => Sees::All,
+                MergeMatchKind::Undefined => return Statement::Opaque,
+            };
+            write.conditions.extend(self.optional(when.condition.as_ref()).into_iter().map(|when| (sees, when)));
             let action = match when.command_type() {
                 CmdType::CmdInsert => Action::SqlInsert,
                 CmdType::CmdUpdate => Action::SqlUpdate,
@@ -487,11 +494,12 @@ impl Lowering {
                 let mut names = names.collect::<Vec<_>>().into_iter();
                 let assigned = self.exprs(&when.values).into_iter().map(|value| {
                     let (column, part) = names.next().flatten().unzip();
-                    Assignment { column, part: part.unwrap_or_default(), value }
+                    Assignment { column, part: part.unwrap_or_default(), value, sees }
                 });
                 write.assigned.extend(assigned);
             } else {
-                write.assigned.extend(self.assignments(&when.target_list));
+                let assigned = self.assignments(&when.target_list).into_iter();
+                write.assigned.extend(assigned.map(|assignment| Assignment { sees, ..assignment }));
             }
         }
         write.returning = self.returning(merge.returning_clause.as_ref());

@@ -336,12 +336,13 @@ impl Relay {
         running
     }
 
-    /// Whether a Parse gives a parameter a type whose values the server reads, checks or converts by code of the database's own: the
-    /// text does not tell.
+    /// Whether a Parse gives a parameter a type whose values the server reads, checks or converts by code of the database's own, or
+    /// compares by another collation: the text does not tell.
     fn runs_code(&self, fields: &mut Fields<'_>) -> Result<bool, RelayError> {
         let mut runs = false;
         for _ in 0..fields.u16().map_err(RelayError::Client)? {
-            runs |= self.catalog.runs_code(fields.u32().map_err(RelayError::Client)?);
+            let of = fields.u32().map_err(RelayError::Client)?;
+            runs |= self.catalog.runs_code(of) || self.catalog.may_collate(of);
         }
         Ok(runs)
     }
