@@ -559,3 +559,46 @@ fn a_long_statement_is_kept_once_however_often_it_is_bound() -> Result<()> {
     assert!(grown < 100, "{grown} MiB for 200 portals of one statement of less than 1 MiB");
     Ok(())
 }
+
+#[test]
+fn a_harmless_name_that_was_given_away_while_a_statement_waited_shows_nothing() -> Result<()> {
+    let policy = format!(
+        "{POLICY}\n@id(\"alters\") permit (principal, action in [Action::\"sql.alter\", Action::\"sql.create\"], resource);"
+    );
+    let fixture = Fixture::new("given", &policy, SENSITIVE)?;
+    let role = fixture.server.role().to_owned();
+    fixture.admin(&format!(
+        "create schema w authorization {role}; set role {role};
+         create table w.users (id int, name text, ssn text); create table w.h (id int); insert into w.h values (1);
+         create function w.v() returns int language sql as 'select id from w.h limit 1';
+         create function w.w() returns text language sql as 'select id::text from w.h limit 1';"
+    ))?;
+    for frames in [
+        vec![query("select id, ssn from users")],
+        vec![parse("", "select 'x' || ssn from users"), run_statement(""), sync()],
+    ] {
+        let (mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?);
+        let shadowed = say(&mut raw, &["set search_path = w, public", "select id from users"])?;
+        assert!(shadowed.contains("SELECT 0"), "{shadowed}");
+        say(&mut other, &["begin", "alter table w.users rename to was"])?;
+        raw.send(&frames)?;
+        let waits = || fixture.admin("select count(*) from pg_locks where not granted").is_ok_and(|n| n.trim() == "1");
+        assert!(harness::eventually(Duration::from_secs(20), waits));
+        let changed = say(&mut other, &["commit"])?;
+        assert!(changed.contains("COMMIT"), "{changed}");
+        let said = said(&mut raw, 1);
+        assert!(!said.contains(SSN) && said.contains("57014") | said.contains("withheld"), "{said}");
+        say(&mut other, &["alter table w.was rename to users"])?;
+    }
+    // Its body is looked at when it is called.
+    let (mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?);
+    raw.send(&[query("select pg_sleep(0.6), w.v(), w.w()")])?;
+    std::thread::sleep(Duration::from_millis(200));
+    let replaced =
+        "create or replace function w.w() returns text language sql as 'select ssn from public.users where id = 1'";
+    let changed = said_of(&mut other, replaced);
+    assert!(changed.contains("CREATE FUNCTION"), "{changed}");
+    let said = said(&mut raw, 1);
+    assert!(!said.contains(SSN), "{said}");
+    Ok(())
+}

@@ -317,11 +317,15 @@ impl Relay {
             unsettles: !renames.is_empty(),
             renames,
         };
-        let renames =
-            |effect: &Effect| matches!(effect.action, Action::SqlAlter | Action::SqlDrop | Action::SqlUnknown);
+        // What gives a name away may be harmless, and what the name then stands for not. A function may be there already.
+        let renames = |effect: &Effect| match effect.action {
+            Action::SqlAlter | Action::SqlDrop | Action::SqlUnknown => true,
+            Action::SqlCreate => matches!(effect.object, Object::Function(_)),
+            _ => false,
+        };
         if self.renames.is_none()
             && changes.catalog
-            && (prepared.analysis.sensitive || prepared.analysis.doubtful)
+            && self.catalog.any_sensitive
             && prepared.analysis.effects.iter().any(renames)
         {
             self.renames = Some(self.slot.rename());
