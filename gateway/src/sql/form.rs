@@ -378,6 +378,19 @@ pub(super) enum Statement {
 }
 
 impl Statement {
+    /// Whether every name in it says its schema, or is of nothing that has one.
+    pub(super) fn names_in_full(&self) -> bool {
+        let Statement::Act(act) = self else { return false };
+        let inner = act.inner.is_some() || act.block.is_some() || act.calls || !act.computes.is_empty();
+        let others = !act.plugs.is_empty() || act.touches.is_some() || !act.joins.is_empty() || act.domain.is_some();
+        let full = |on: &Target| match on {
+            Target::Table(table) => table.schema.is_some(),
+            Target::Function(path) => path.len() > 1,
+            Target::Resource => true,
+        };
+        !inner && !others && act.retypes.is_empty() && act.effects.iter().all(|(_, on)| full(on))
+    }
+
     /// Whether it is about the session alone: nothing in it has a name that is looked up.
     pub(super) fn is_of_session(&self) -> bool {
         let Statement::Act(act) = self else { return false };

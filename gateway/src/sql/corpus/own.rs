@@ -100,6 +100,9 @@ fn an_operator_that_the_server_may_take_is_one_of_somebodys() {
         ("=", 25, OWN_TYPE, "select 1 from things where name in ('zz' || name, (array[c])[1])"),
         // What is merged of two has the type of both.
         ("=", 1700, 23, "select 1 from users join things using (id) where id = 1"),
+        // One side is a column of which the type is not known.
+        ("=", 19, 25, "select 1 from pg_class join (select name as relname from users) u using (relname)"),
+        ("=", 19, 25, "select 1 from (select name as relname from users) u natural join pg_class"),
         // Nothing of PostgreSQL's is in that schema.
         ("<", 20, 20, "select id operator(public.<) any (select id from users) from users"),
         ("<", 20, 20, "select id operator(public.<) id from users"),

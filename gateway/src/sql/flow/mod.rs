@@ -39,7 +39,7 @@ use self::graph::{Graph, Node, Reach, Source};
 use self::memo::Memo;
 pub(super) use self::relation::copied_tags;
 use super::catalog::{Event, Relation, TypeKind};
-use super::form::{Act, Statement, Table};
+use super::form::Table;
 use super::names::{Named, Rename, Space};
 use super::postgres::{Program, Server};
 use super::stream::{Stream, StreamColumn, Streamed, Written};
@@ -103,7 +103,7 @@ pub(super) fn told(
         }
         moved.take(statement, &walk);
         // A search path that this very text changes is not the one its names are looked up by.
-        if walk.changes.settings && !matches!(statement, Statement::Act(Act { inner: None, .. })) {
+        if walk.changes.settings && !statement.names_in_full() {
             walk.unknown();
         }
         // Nor are those that its open transaction changed, once that may be over.

@@ -445,6 +445,7 @@ impl Walk<'_> {
         };
         let ((mut one, open_left), (mut other, open_right)) = (sides(&lefts), sides(&rights));
         let open: Vec<Node> = open_left.into_iter().chain(open_right).collect();
+        let brought = open.iter().all(|node| self.brought.contains(node)).then_some(BROUGHT);
         let mut using = on.using.clone();
         let withheld: Vec<Node> = one.iter().chain(&other).filter(|c| is_withheld(c)).map(|c| c.node).collect();
         if on.natural {
@@ -455,6 +456,8 @@ impl Walk<'_> {
                 let all: Vec<Node> = one.iter().chain(&other).map(|c| c.node).chain([*first]).collect();
                 self.filter(all.clone());
                 self.graph.tie(&all);
+                self.compares(brought, None);
+                self.compares(None, brought);
             }
         }
         let mut merged = Vec::new();
@@ -476,7 +479,9 @@ impl Walk<'_> {
                     merged.push(Column { node, of: united(a.of, b.of), ..a });
                 }
                 (a, b) => {
-                    // One of a relation that nobody knows the columns of.
+                    // One of a relation that nobody knows the columns of. Whatever it is, it is compared.
+                    let of = |column: &Option<Column>| column.as_ref().map_or(brought, |column| column.of);
+                    self.compares(of(&a), of(&b));
                     let others = open.iter().chain(&withheld).copied();
                     let nodes: Vec<Node> = a.iter().chain(&b).map(|c| c.node).chain(others).collect();
                     self.filter(nodes.clone());
