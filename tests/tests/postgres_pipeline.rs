@@ -563,7 +563,7 @@ fn a_long_statement_is_kept_once_however_often_it_is_bound() -> Result<()> {
 #[test]
 fn a_harmless_name_that_was_given_away_while_a_statement_waited_shows_nothing() -> Result<()> {
     let policy = format!(
-        "{POLICY}\n@id(\"alters\") permit (principal, action in [Action::\"sql.alter\", Action::\"sql.create\"], resource);"
+        "{POLICY}\n@id(\"alters\") permit (principal, action in [Action::\"sql.alter\", Action::\"sql.create\", Action::\"sql.declassify\"], resource);"
     );
     let fixture = Fixture::new("given", &policy, SENSITIVE)?;
     let role = fixture.server.role().to_owned();
@@ -590,7 +590,21 @@ fn a_harmless_name_that_was_given_away_while_a_statement_waited_shows_nothing() 
         assert!(!said.contains(SSN) && said.contains("57014") | said.contains("withheld"), "{said}");
         say(&mut other, &["alter table w.was rename to users"])?;
     }
-    // Its body is looked at when it is called.
+    // A view is looked at when its lock is had.
+    let (mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?);
+    say(&mut other, &["create view w.seen as select 'x'::text as ssn"])?;
+    let harmless = say(&mut raw, &["select ssn from w.seen"])?;
+    assert!(harmless.contains("SELECT 1"), "{harmless}");
+    let replaced = say(&mut other, &["begin", "create or replace view w.seen as select ssn from public.users"])?;
+    assert!(replaced.contains("CREATE VIEW"), "{replaced}");
+    raw.send(&[query("select 'x' || ssn from w.seen")])?;
+    let waits = || fixture.admin("select count(*) from pg_locks where not granted").is_ok_and(|n| n.trim() == "1");
+    assert!(harness::eventually(Duration::from_secs(20), waits));
+    let changed = say(&mut other, &["commit"])?;
+    assert!(changed.contains("COMMIT"), "{changed}");
+    let shown = said(&mut raw, 1);
+    assert!(!shown.contains(SSN) && shown.contains("57014") | shown.contains("withheld"), "{shown}");
+    // A function's body is looked at when it is called.
     let (mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?);
     raw.send(&[query("select pg_sleep(0.6), w.v(), w.w()")])?;
     std::thread::sleep(Duration::from_millis(200));

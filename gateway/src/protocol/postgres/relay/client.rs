@@ -317,10 +317,15 @@ impl Relay {
             unsettles: !renames.is_empty(),
             renames,
         };
-        // What gives a name away may be harmless, and what the name then stands for not. A function may be there already.
+        // What gives a name away may be harmless, and what the name then stands for not. A function or a view may be there already,
+        // and become another one.
         let renames = |effect: &Effect| match effect.action {
             Action::SqlAlter | Action::SqlDrop | Action::SqlUnknown => true,
-            Action::SqlCreate => matches!(effect.object, Object::Function(_)),
+            Action::SqlCreate => match &effect.object {
+                Object::Function(_) => true,
+                Object::Table(table) => self.catalog.relation(&table.schema, &table.table).is_some(),
+                Object::Column(_) | Object::Resource => false,
+            },
             _ => false,
         };
         if self.renames.is_none()
