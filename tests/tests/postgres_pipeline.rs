@@ -560,16 +560,93 @@ fn a_long_statement_is_kept_once_however_often_it_is_bound() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn a_harmless_name_that_was_given_away_while_a_statement_waited_shows_nothing() -> Result<()> {
+/// A harmless table, on the search path before the sensitive one of its name.
+fn shadowed(role: &str) -> Result<Fixture> {
     let policy = format!(
         "{POLICY}\n@id(\"alters\") permit (principal, action in [Action::\"sql.alter\", Action::\"sql.create\", Action::\"sql.declassify\"], resource);"
     );
-    let fixture = Fixture::new("given", &policy, SENSITIVE)?;
+    let fixture = Fixture::new(role, &policy, SENSITIVE)?;
     let role = fixture.server.role().to_owned();
     fixture.admin(&format!(
-        "create schema w authorization {role}; set role {role};
-         create table w.users (id int, name text, ssn text); create table w.h (id int); insert into w.h values (1);
+        "create schema w authorization {role}; alter role {role} set search_path = w, public; set role {role};
+         create table w.users (id int, name text, ssn text); create table w.h (id int); insert into w.h values (1);"
+    ))?;
+    Ok(fixture)
+}
+
+/// So many sessions wait for a lock.
+fn wait_for_locks(fixture: &Fixture, count: usize) -> bool {
+    let waiting = || fixture.admin("select count(*) from pg_locks where not granted");
+    harness::eventually(Duration::from_secs(20), || waiting().is_ok_and(|n| n.trim() == count.to_string()))
+}
+
+#[test]
+fn a_change_of_names_counts_when_it_is_so_and_not_before() -> Result<()> {
+    let fixture = shadowed("counts")?;
+    let text = "select 'x' || ssn from users";
+    let back = |raw: &mut Raw| say(raw, &["alter table w.was rename to users"]);
+    // Its client has left, and the server goes on.
+    let (mut holder, mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?, Raw::connect(&fixture)?);
+    say(&mut raw, &[text])?;
+    say(&mut holder, &["begin", "select id from users"])?;
+    other.send(&[query("alter table w.users rename to was")])?;
+    assert!(wait_for_locks(&fixture, 1));
+    drop(other);
+    std::thread::sleep(Duration::from_millis(300));
+    raw.send(&[query(text)])?;
+    assert!(wait_for_locks(&fixture, 2));
+    say(&mut holder, &["commit"])?;
+    let shown = said(&mut raw, 1);
+    assert!(!shown.contains(SSN) && shown.contains("57014") | shown.contains("withheld"), "{shown}");
+    back(&mut holder)?;
+    // Its transaction was prepared before the other one began.
+    let mut raw = Raw::connect(&fixture)?;
+    say(&mut raw, &[text])?;
+    let prepared = say(&mut holder, &["begin", "alter table w.users rename to was", "prepare transaction 'one'"])?;
+    assert!(prepared.contains("PREPARE TRANSACTION"), "{prepared}");
+    raw.send(&[query(text)])?;
+    assert!(wait_for_locks(&fixture, 1));
+    let committed = say(&mut holder, &["commit prepared 'one'"])?;
+    assert!(committed.contains("COMMIT PREPARED"), "{committed}");
+    let shown = said(&mut raw, 1);
+    assert!(!shown.contains(SSN) && shown.contains("57014") | shown.contains("withheld"), "{shown}");
+    back(&mut holder)?;
+    // One that ended its transaction in the same batch, and began another.
+    let mut raw = Raw::connect(&fixture)?;
+    say(&mut raw, &[text])?;
+    say(&mut holder, &["begin", "select id from w.h"])?;
+    let batch = ["alter table w.users rename to was", "commit", "begin", "select id from w.h"];
+    let mut frames: Vec<Vec<u8>> = batch.iter().flat_map(|text| [parse("", text), run_statement("")]).collect();
+    let last = [parse("", "select pg_sleep(3)"), run_statement(""), sync()];
+    frames.extend(last);
+    say(&mut holder, &["lock table w.users in access exclusive mode"])?;
+    raw.send(&[query(text)])?;
+    assert!(wait_for_locks(&fixture, 1));
+    holder.send(&frames)?;
+    let shown = said(&mut raw, 1);
+    assert!(!shown.contains(SSN) && shown.contains("57014") | shown.contains("withheld"), "{shown}");
+    said(&mut holder, 1);
+    say(&mut holder, &["commit"])?;
+    back(&mut holder)?;
+    // One that is open disturbs nobody, also where nobody could be asked.
+    let mut raw = Raw::connect(&fixture)?;
+    say(&mut raw, &[text])?;
+    without_own_connection(&fixture)?;
+    say(&mut holder, &["begin", "alter table w.h add column more int", "savepoint s"])?;
+    let shown = said_of(&mut raw, text);
+    assert!(shown.contains("SELECT 0"), "{shown}");
+    say(&mut holder, &["release s", "rollback"])?;
+    let shown = said_of(&mut raw, text);
+    assert!(shown.contains("SELECT 0"), "{shown}");
+    Ok(())
+}
+
+#[test]
+fn a_harmless_name_that_was_given_away_while_a_statement_waited_shows_nothing() -> Result<()> {
+    let fixture = shadowed("given")?;
+    let role = fixture.server.role().to_owned();
+    fixture.admin(&format!(
+        "set role {role};
          create function w.v() returns int language sql as 'select id from w.h limit 1';
          create function w.w() returns text language sql as 'select id::text from w.h limit 1';"
     ))?;
@@ -578,12 +655,11 @@ fn a_harmless_name_that_was_given_away_while_a_statement_waited_shows_nothing() 
         vec![parse("", "select 'x' || ssn from users"), run_statement(""), sync()],
     ] {
         let (mut other, mut raw) = (Raw::connect(&fixture)?, Raw::connect(&fixture)?);
-        let shadowed = say(&mut raw, &["set search_path = w, public", "select id from users"])?;
+        let shadowed = say(&mut raw, &["select id from users"])?;
         assert!(shadowed.contains("SELECT 0"), "{shadowed}");
         say(&mut other, &["begin", "alter table w.users rename to was"])?;
         raw.send(&frames)?;
-        let waits = || fixture.admin("select count(*) from pg_locks where not granted").is_ok_and(|n| n.trim() == "1");
-        assert!(harness::eventually(Duration::from_secs(20), waits));
+        assert!(wait_for_locks(&fixture, 1));
         let changed = say(&mut other, &["commit"])?;
         assert!(changed.contains("COMMIT"), "{changed}");
         let said = said(&mut raw, 1);
@@ -598,8 +674,7 @@ fn a_harmless_name_that_was_given_away_while_a_statement_waited_shows_nothing() 
     let replaced = say(&mut other, &["begin", "create or replace view w.seen as select ssn from public.users"])?;
     assert!(replaced.contains("CREATE VIEW"), "{replaced}");
     raw.send(&[query("select 'x' || ssn from w.seen")])?;
-    let waits = || fixture.admin("select count(*) from pg_locks where not granted").is_ok_and(|n| n.trim() == "1");
-    assert!(harness::eventually(Duration::from_secs(20), waits));
+    assert!(wait_for_locks(&fixture, 1));
     let changed = say(&mut other, &["commit"])?;
     assert!(changed.contains("COMMIT"), "{changed}");
     let shown = said(&mut raw, 1);

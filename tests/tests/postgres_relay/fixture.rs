@@ -35,7 +35,10 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) fn new(role: &str, policy: &str, more: &str) -> Result<Self> {
         let netns = Netns::new(role)?;
-        let server = Postgres::start(&netns, &PostgresOptions { auth: Auth::Scram, tls: true, settings: Vec::new() })?;
+        let server = Postgres::start(
+            &netns,
+            &PostgresOptions { auth: Auth::Scram, tls: true, settings: vec!["max_prepared_transactions = 4".into()] },
+        )?;
         server.admin_in(
             server.database(),
             &format!(

@@ -317,22 +317,10 @@ impl Relay {
             unsettles: !renames.is_empty(),
             renames,
         };
-        // What gives a name away may be harmless, and what the name then stands for not. A function or a view may be there already,
-        // and become another one.
-        let renames = |effect: &Effect| match effect.action {
-            Action::SqlAlter | Action::SqlDrop | Action::SqlUnknown => true,
-            Action::SqlCreate => match &effect.object {
-                Object::Function(_) => true,
-                Object::Table(table) => self.catalog.relation(&table.schema, &table.table).is_some(),
-                Object::Column(_) | Object::Resource => false,
-            },
-            _ => false,
-        };
-        if self.renames.is_none()
-            && changes.catalog
-            && self.catalog.any_sensitive
-            && prepared.analysis.effects.iter().any(renames)
-        {
+        self.gives_away |= self.catalog.any_sensitive && self.may_give_away(&prepared.analysis);
+        // Before its transaction ends, nobody else sees anything of it.
+        let seen = changes.transaction || self.block(prepared) != Block::Open;
+        if self.gives_away && seen && self.renames.is_none() {
             self.renames = Some(self.slot.rename());
         }
         let after = running.changes;
@@ -343,6 +331,24 @@ impl Relay {
             self.copy_in = CopyIn::Asked;
         }
         running
+    }
+
+    /// Whether a name may stand for something else afterwards. What gives it away may be harmless, and what it then stands for
+    /// not.
+    fn may_give_away(&self, analysis: &Analysis) -> bool {
+        let gives = |effect: &Effect| match effect.action {
+            Action::SqlAlter | Action::SqlDrop | Action::SqlUnknown => true,
+            // COMMIT PREPARED, of what nobody knows.
+            Action::SqlSession => analysis.changes.transaction,
+            // A function or a view may be there already, and become another one.
+            Action::SqlCreate => match &effect.object {
+                Object::Function(_) => true,
+                Object::Table(table) => self.catalog.relation(&table.schema, &table.table).is_some(),
+                Object::Column(_) | Object::Resource => false,
+            },
+            _ => false,
+        };
+        analysis.changes.catalog && analysis.effects.iter().any(gives)
     }
 
     /// Whether a Parse gives a parameter a type whose values the server reads, checks or converts by code of the database's own, or
@@ -512,7 +518,7 @@ impl Relay {
     /// Whether a transaction block will be open when the server comes to this command.
     fn block(&self, prepared: &Prepared) -> Block {
         let changes = prepared.analysis.changes.transaction && prepared.analysis.statements != 1;
-        if changes || self.queue.changes_transaction() {
+        if changes || self.block_moved || self.queue.changes_transaction() {
             Block::Unsure
         } else if self.status == b'I' {
             Block::None

@@ -160,6 +160,8 @@ struct Relay {
     kind: BackendKind,
     /// Transaction status of the last ReadyForQuery: `I`, `T` or `E`.
     status: u8,
+    /// Whether a command that may have opened or ended a transaction block was answered since.
+    block_moved: bool,
     /// Whether the client's messages are dropped up to its next Sync.
     skipping: bool,
     /// Whether the client said goodbye.
@@ -174,7 +176,9 @@ struct Relay {
     abandoned: Option<(Pin<Box<Sleep>>, u64)>,
     /// Whether what comes next is the result of a statement that may mean something else by now.
     doubtful: bool,
-    /// While this session changes names of what is sensitive.
+    /// Whether the open transaction has changed what names stand for: for others that is so once it ends.
+    gives_away: bool,
+    /// While names may come to stand for something else for others, by what is on its way.
     renames: Option<Renaming>,
 }
 
@@ -228,7 +232,9 @@ pub(super) async fn relay(established: Established, services: &Services) {
         moves: 0,
         abandoned: None,
         doubtful: false,
+        gives_away: false,
         renames: None,
+        block_moved: false,
         utf8,
         session,
         resource,
@@ -241,6 +247,14 @@ pub(super) async fn relay(established: Established, services: &Services) {
         ended = relay.run() => ended,
     };
     relay.end(ended).await;
+    let Relay { client, mut server, slot, known, renames, .. } = relay;
+    drop(client);
+    if let Some(renames) = renames {
+        // It goes on without a client, and may commit what it was sent last.
+        server.outlast().await;
+        slot.outdate(known.as_deref());
+        drop(renames);
+    }
     drop(cancel);
 }
 
@@ -359,7 +373,7 @@ impl Relay {
     }
 
     /// Says why to whoever can still be told, and seals the recording.
-    async fn end(mut self, ended: Result<(), RelayError>) {
+    async fn end(&mut self, ended: Result<(), RelayError>) {
         let Err(error) = ended else { return self.session.guard.close() };
         let words = error.to_string();
         let workload = &self.session.workload.name;

@@ -263,6 +263,7 @@ impl Relay {
         if running.copies_in {
             self.copy_in = CopyIn::No;
         }
+        self.block_moved |= running.changes.transaction;
         self.session.guard.finished(running.command, running.outcome);
     }
 
@@ -346,6 +347,7 @@ impl Relay {
             Some(Owed::Sync) => {}
             _ => return Err(UNASKED),
         }
+        self.block_moved = false;
         if self.status == b'I' {
             (self.exposed, self.ran_code) = (self.queue.is_exposed(), self.queue.runs_code());
             // Portals end with their transaction, and SET LOCAL does.
@@ -358,14 +360,15 @@ impl Relay {
                 // It may have made the session's schema for temporary objects.
                 self.settings_outdated = true;
             }
-            if self.queue.unsettled == 0 {
-                // After the look that others have to have is ordered.
-                self.renames = None;
-            }
             if self.settings_touched {
                 self.settings_touched = false;
                 self.settings_outdated = true;
             }
+        }
+        if self.gives_away && self.queue.unsettled == 0 && !self.queue.changes_transaction() {
+            // After the look that others have to have is ordered. In a block it is still to come, and only its end counts.
+            self.renames = None;
+            self.gives_away = self.status != b'I';
         }
         Ok(())
     }

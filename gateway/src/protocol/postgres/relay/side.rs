@@ -116,6 +116,19 @@ impl Side {
         let _ = timeout(FAREWELL, self.drain()).await;
     }
 
+    /// Says that nothing follows, and waits until the peer has closed its end too. What it says meanwhile is for nobody.
+    pub(super) async fn outlast(&mut self) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        loop {
+            self.input.clear();
+            if !matches!(self.fill().await, Ok(1..)) {
+                return;
+            }
+        }
+    }
+
     /// Writes what waits and says that nothing follows.
     pub(super) async fn shut(&mut self) -> io::Result<()> {
         self.drain().await?;
