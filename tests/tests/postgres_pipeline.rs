@@ -628,8 +628,23 @@ fn a_change_of_names_counts_when_it_is_so_and_not_before() -> Result<()> {
     said(&mut holder, 1);
     say(&mut holder, &["commit"])?;
     back(&mut holder)?;
-    // One that is open disturbs nobody, also where nobody could be asked.
+    // One that comes before another of its name on the path.
     let mut raw = Raw::connect(&fixture)?;
+    let text = "select 'x' || line from logs";
+    say(&mut raw, &[text])?;
+    let mut other = Raw::connect(&fixture)?;
+    say(&mut holder, &["begin"])?;
+    fixture.admin(&format!("alter table logs owner to {}", fixture.server.role()))?;
+    say(&mut holder, &["lock table logs in access exclusive mode"])?;
+    raw.send(&[query(text)])?;
+    assert!(wait_for_locks(&fixture, 1));
+    let made = said_of(&mut other, "create view w.logs as select ssn as line from public.users");
+    assert!(made.contains("CREATE VIEW"), "{made}");
+    say(&mut holder, &["commit"])?;
+    let shown = said(&mut raw, 1);
+    assert!(!shown.contains(SSN) && shown.contains("57014") | shown.contains("withheld"), "{shown}");
+    // One that is open disturbs nobody, also where nobody could be asked.
+    let (mut raw, text) = (Raw::connect(&fixture)?, "select 'x' || ssn from users");
     say(&mut raw, &[text])?;
     without_own_connection(&fixture)?;
     say(&mut holder, &["begin", "alter table w.h add column more int", "savepoint s"])?;

@@ -120,6 +120,7 @@ fn plain(statement: &mut Statement) {
             act.bounds.clear();
             act.retypes.clear();
             act.ran = false;
+            act.gives = super::form::Gives::Any;
             (act.touches, act.renames, act.adds, act.rowless) = (None, None, false, false);
             if !act.namings.is_empty() {
                 act.namings.clear();

@@ -415,6 +415,18 @@ pub(super) enum Inner {
     Explained,
 }
 
+/// What a change of the catalog does to what its names stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Gives {
+    /// Anything may stand for something else, or do something else.
+    #[default]
+    Any,
+    /// The relation that it is on gets its name, and holds nothing but what is put into it.
+    New,
+    /// All stand for what they stood for, and do what they did.
+    Nothing,
+}
+
 /// A statement that is known by its kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Act {
@@ -453,6 +465,8 @@ pub(super) struct Act {
     pub(super) rowless: bool,
     /// Whether all that it changes of the catalog is something new that runs nothing.
     pub(super) adds: bool,
+    /// What names of the catalog stand for afterwards, where it changes that.
+    pub(super) gives: Gives,
     /// Whether it calls the procedure that is its effect with what it computes, by place.
     pub(super) calls: bool,
     /// The text of a block in PL/pgSQL that it runs.

@@ -70,6 +70,9 @@ pub struct Analysis {
     pub parameters: Arc<[bool]>,
     /// What may be different afterwards.
     pub changes: Changes,
+    /// Whether a name of the catalog may stand for something else then, also for who has begun to read by it. What gave it away
+    /// may be harmless, and what it then stands for not.
+    pub gives_away: bool,
     /// Whether it may ask the client for a stream of COPY data.
     pub copies_in: bool,
 }
@@ -175,6 +178,7 @@ impl Analysis {
     /// Of something that is not a statement.
     pub fn of_operation(effect: Effect) -> Self {
         Analysis {
+            gives_away: effect.action == Action::SqlUnknown,
             fingerprint: "".into(),
             statements: 1,
             effects: Arc::new([effect]),
@@ -227,6 +231,7 @@ impl Analysis {
             literals: Arc::clone(&self.literals),
             parameters: parameters.map(|(one, other)| *one || *other).collect(),
             changes,
+            gives_away: self.gives_away || other.gives_away,
             copies_in: self.copies_in || other.copies_in,
         }
     }

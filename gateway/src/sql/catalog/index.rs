@@ -91,6 +91,12 @@ impl Catalog {
         self.relations.get(self.places().relations.get(schema)?.get(name)?)
     }
 
+    /// Whether a relation or a type of any schema is called so.
+    pub fn is_taken(&self, name: &str) -> bool {
+        let places = self.places();
+        places.relations.values().chain(places.types.values()).any(|of| of.contains_key(name))
+    }
+
     /// The relations that have this one for a parent.
     pub fn children(&self, oid: u32) -> impl Iterator<Item = &Relation> {
         let children = self.places().children.get(&oid).map(Vec::as_slice).unwrap_or_default();

@@ -11,7 +11,7 @@ use super::{Goes, Shown, Walk};
 use crate::access::{Action, ColumnName, Object};
 use crate::sql::builtin;
 use crate::sql::catalog::{Column as Place, Relation, RelationKind};
-use crate::sql::form::{Act, Statement, Target};
+use crate::sql::form::{Act, Gives, Statement, Target};
 use crate::sql::predicate::is_value;
 
 impl<'a> Walk<'a> {
@@ -61,6 +61,31 @@ impl<'a> Walk<'a> {
                 self.touched(relation);
             }
         }
+    }
+
+    /// What a change of the catalog does to what names stand for.
+    pub(super) fn gives(&mut self, act: &Act) {
+        if !act.changes.catalog {
+            return;
+        }
+        match act.gives {
+            Gives::Nothing => {}
+            Gives::Any => self.gives_away = true,
+            Gives::New => {
+                for (_, on) in &act.effects {
+                    match on {
+                        Target::Table(table) => self.gets(&table.name),
+                        Target::Function(_) | Target::Resource => self.gives_away = true,
+                    }
+                }
+            }
+        }
+    }
+
+    /// A new relation is called so: another one's name, or one's that was before this text changed the catalog, is given away.
+    pub(super) fn gets(&mut self, name: &str) {
+        self.gives_new = true;
+        self.gives_away |= self.changes.catalog || self.catalog.is_taken(name);
     }
 
     /// Whatever is made, changed or dropped fires them.

@@ -226,6 +226,9 @@ struct Walk<'a> {
     asked: Vec<(Space, Name)>,
     renames: Vec<Rename>,
     changes: Changes,
+    /// Whether a name may stand for something else afterwards; whether something new has got one.
+    gives_away: bool,
+    gives_new: bool,
     depth: usize,
     /// The functions whose bodies are being read, by OID.
     reading: Vec<u32>,
@@ -275,6 +278,8 @@ impl<'a> Walk<'a> {
             asked: Vec::new(),
             renames: Vec::new(),
             changes: Changes::default(),
+            gives_away: false,
+            gives_new: false,
             depth: 0,
             reading: Vec::new(),
             memo: Rc::default(),
@@ -359,6 +364,8 @@ impl<'a> Walk<'a> {
             && (self.unresolved
                 || self.touches_sensitive
                 || effects.iter().any(|e| !e.tags.is_empty() || e.action == Action::SqlExecute));
+        let unknown = || effects.iter().any(|effect| effect.action == Action::SqlUnknown);
+        let gives_away = self.gives_away || (self.gives_new && sensitive) || (self.changes.catalog && unknown());
         // What is made may be called as something sensitive is to be.
         let literals_sensitive = sensitive || (self.catalog.any_sensitive && self.absent);
         let analysis = Analysis {
@@ -375,6 +382,7 @@ impl<'a> Walk<'a> {
             doubtful: self.unresolved || self.absent || self.missing,
             late: self.bodies_read,
             changes: self.changes,
+            gives_away,
             copies_in: self.copies_in,
         };
         Told { analysis, literals_sensitive }

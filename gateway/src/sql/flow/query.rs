@@ -31,6 +31,7 @@ impl Walk<'_> {
             self.plain(Action::SqlRead, Object::Resource);
         }
         if let Some(into) = &query.into {
+            self.gets(&into.name);
             self.changes |= crate::sql::Changes::CATALOG;
             self.event_triggers();
             self.kept(into, &rows);

@@ -84,6 +84,7 @@ impl Walk<'_> {
     }
 
     fn act(&mut self, act: &Act, outer: &Scope<'_>) -> Shown {
+        self.gives(act);
         self.changes |= act.changes;
         if self.depth > 0 && !act.namings.is_empty() {
             // Where a body gives names, nobody counts when it does.

@@ -7,6 +7,7 @@ use pg_query::protobuf::{
 };
 
 use super::expr::type_name;
+use super::gives::gives;
 use super::query::table;
 use super::{Lowering, strings};
 use crate::sql::form::{Act, Expr, Statement};
@@ -141,6 +142,7 @@ impl Lowering {
     pub(super) fn defined(&mut self, node: &NodeEnum, lowered: Statement) -> Statement {
         let Statement::Act(mut act) = lowered else { return lowered };
         act.plugs = plugs(node);
+        act.gives = gives(node);
         match node {
             NodeEnum::CreateStmt(create) => self.created(create, &mut act),
             NodeEnum::CreateStatsStmt(create) => {

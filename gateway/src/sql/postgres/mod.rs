@@ -3,6 +3,7 @@
 mod copy;
 mod define;
 mod expr;
+mod gives;
 mod names;
 mod plpgsql;
 mod query;

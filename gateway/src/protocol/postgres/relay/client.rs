@@ -9,7 +9,7 @@ use super::errors;
 use super::message::{Bind, Bound, Fields, Head, MAX_WHOLE, Malformed, head, is_usable_name, split};
 use super::queue::{Asked, MAX_OWED, Namespace, Owed, Portal, Running, Statement};
 use super::{CopyIn, MAX_OUTPUT, Relay, RelayError};
-use crate::access::{Action, Effect, FunctionName, Object};
+use crate::access::{Action, FunctionName, Object};
 use crate::guard::{self, Block, Outcome, Parameter, Prepared, Refusal, Verdict};
 use crate::mask::Plan;
 use crate::protocol::postgres::reply::{frame, put_text};
@@ -317,7 +317,9 @@ impl Relay {
             unsettles: !renames.is_empty(),
             renames,
         };
-        self.gives_away |= self.catalog.any_sensitive && self.may_give_away(&prepared.analysis);
+        // A name that this transaction took from something else may get another thing.
+        let gives_away = prepared.analysis.gives_away || (changes.catalog && self.catalog_touched);
+        self.gives_away |= self.catalog.any_sensitive && gives_away;
         // Before its transaction ends, nobody else sees anything of it.
         let seen = changes.transaction || self.block(prepared) != Block::Open;
         if self.gives_away && seen && self.renames.is_none() {
@@ -331,24 +333,6 @@ impl Relay {
             self.copy_in = CopyIn::Asked;
         }
         running
-    }
-
-    /// Whether a name may stand for something else afterwards. What gives it away may be harmless, and what it then stands for
-    /// not.
-    fn may_give_away(&self, analysis: &Analysis) -> bool {
-        let gives = |effect: &Effect| match effect.action {
-            Action::SqlAlter | Action::SqlDrop | Action::SqlUnknown => true,
-            // COMMIT PREPARED, of what nobody knows.
-            Action::SqlSession => analysis.changes.transaction,
-            // A function or a view may be there already, and become another one.
-            Action::SqlCreate => match &effect.object {
-                Object::Function(_) => true,
-                Object::Table(table) => self.catalog.relation(&table.schema, &table.table).is_some(),
-                Object::Column(_) | Object::Resource => false,
-            },
-            _ => false,
-        };
-        analysis.changes.catalog && analysis.effects.iter().any(gives)
     }
 
     /// Whether a Parse gives a parameter a type whose values the server reads, checks or converts by code of the database's own, or
