@@ -229,7 +229,7 @@ impl Guard {
 
     /// Records that a statement was given to the server to be kept: a parse, a bind. What runs it is a command of its own.
     pub fn announce(&mut self, kind: &'static str, prepared: &Prepared, parameters: &[Parameter<'_>]) {
-        let ruled = Ruled::on(&prepared.analysis.effects);
+        let ruled = Rc::new(Ruled::on(&prepared.analysis.effects));
         let said = Said { kind, text: &prepared.recorded, analysis: &prepared.analysis, parameters };
         self.evidence.statement(&said, "forward", &ruled, false);
     }
@@ -305,7 +305,7 @@ impl Guard {
         ruling: &Ruling,
         analysis: &Analysis,
         in_transaction: bool,
-        record: impl FnOnce(&mut Evidence, &'static str, &Ruled) -> CommandId,
+        record: impl FnOnce(&mut Evidence, &'static str, &Rc<Ruled>) -> CommandId,
     ) -> Verdict {
         let ruled = &ruling.ruled;
         match &ruling.answer {

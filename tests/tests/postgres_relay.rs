@@ -6,6 +6,7 @@ mod fixture;
 
 use anyhow::{Context, Result};
 use fixture::{Fixture, POLICY, Raw, SENSITIVE, frame, parse, query, run_statement, sync};
+use gateway::record::entry::{Body, Entry};
 use harness::run;
 
 #[test]
@@ -399,5 +400,51 @@ fn statements_that_the_server_reads_by_other_rules_are_unknown() -> Result<()> {
     raw.send(&[query("set standard_conforming_strings = off"), query("select 1")])?;
     let said = raw.ready(2)?;
     assert!(said.contains("no policy permits sql.unknown") && said.contains("SELECT 1"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_statement_that_is_run_again_is_recorded_by_its_number_and_replayed_whole() -> Result<()> {
+    let fixture = Fixture::guarded("again")?;
+    let mut raw = Raw::connect(&fixture)?;
+    let text = "select line from logs where line = $1";
+    let bound = |value: &str| {
+        let length = u32::try_from(value.len()).unwrap_or_default().to_be_bytes();
+        frame(b'B', &[&b"\0s\0\0\0\0\x01"[..], &length, value.as_bytes(), b"\0\0"].concat())
+    };
+    raw.send(&[parse("s", text), sync()])?;
+    raw.ready(1)?;
+    for value in ["1", "2", "3"] {
+        raw.send(&[bound(value), frame(b'E', b"\0\0\0\0\0"), sync()])?;
+        assert!(raw.ready(1)?.contains("SELECT 0"));
+    }
+    // By its text, and in a block.
+    for text in ["begin", "select 1", "commit", "begin", "select 1", "commit"] {
+        raw.send(&[query(text)])?;
+        raw.ready(1)?;
+    }
+    drop(raw);
+    let closed =
+        || fixture.door.replayed().is_ok_and(|all| all.iter().flatten().any(|e| matches!(e.body, Body::Closed { .. })));
+    assert!(harness::eventually(std::time::Duration::from_secs(20), closed));
+    let sessions = fixture.door.replayed()?;
+    let [entries] = sessions.as_slice() else { anyhow::bail!("{} sessions", sessions.len()) };
+    let run = |entry: &Entry<'_>| match &entry.body {
+        Body::Command { kind, text, parameters, verdict, in_transaction, effects, .. } if kind == "statement" => {
+            let values: Vec<&str> = parameters.iter().flatten().map(|value| &**value).collect();
+            Some(format!("{verdict} {text} {} {in_transaction} {}", values.concat(), effects.len()))
+        }
+        Body::Again { .. } => Some("again".to_owned()),
+        _ => None,
+    };
+    let run: Vec<String> = entries.iter().filter_map(run).collect();
+    let mut expected: Vec<String> = ["1", "2", "3"].iter().map(|id| format!("forward {text} {id} false 3")).collect();
+    for _ in 0..2 {
+        expected.extend(["begin  false 1", "select 1  true 1", "commit  true 1"].map(|of| format!("forward {of}")));
+    }
+    assert_eq!(run, expected);
+    // What is there of the text is that of its Parse and of the first that ran it, and their fingerprints.
+    let written = String::from_utf8_lossy(&fixture.door.recorded()?).matches("select line from logs").count();
+    assert!((1..=4).contains(&written), "{written}");
     Ok(())
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::recordings;
 use crate::config::Config;
+use crate::record::again::Recent;
 use crate::record::chain::Reader;
 use crate::record::entry::{Body, Entry, Opened, Outcome};
 use crate::record::folder;
@@ -46,10 +47,10 @@ pub(super) fn run(config: &Path, arguments: Arguments) -> Result<ExitCode> {
     let path = recordings::find(&folder(&config.state_dir), &arguments.session)?;
     let shown = printable(&path.display().to_string());
     let mut reader = Reader::open(&path).with_context(|| shown.clone())?;
-    let (mut last, mut closed) = (None, false);
+    let (mut last, mut closed, mut recent) = (None, false, Recent::default());
     loop {
         let entry = match reader.next_entry() {
-            Ok(Some(entry)) => entry,
+            Ok(Some(entry)) => recent.whole(entry),
             Ok(None) => {
                 if !closed {
                     eprintln!("sluice: not closed: the session still runs, or the daemon ended under it");
@@ -98,6 +99,8 @@ fn print(entry: &Entry<'_>) {
                 println!("{:14}masked {} {}", "", printable(object), printable(&mask.to_string()));
             }
         }
+        // What it names is not there: nothing that this program wrote.
+        Body::Again { id, of, .. } => println!("{time}  #{} is #{} again, which is missing", id.0, of.0),
         Body::Finished { id, outcome } => finished(&time, id.0, outcome),
         Body::Note { text } => println!("{time}  note {}", printable(text)),
         Body::Closed { commands } => println!("{time}  closed after {commands} commands"),

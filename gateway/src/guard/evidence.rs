@@ -1,10 +1,13 @@
 //! What the guard leaves in the recording: every command with its verdict, numbered, nothing sensitive in it.
 
 use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::access::{Effect, Name};
 use crate::guard::{Outcome, Parameter};
 use crate::mask::Mask;
+use crate::record::again::Recent;
 use crate::record::{CommandEntry, CommandId, RecordError, Recorder, Touched};
 use crate::sql::Analysis;
 
@@ -55,7 +58,7 @@ pub(super) struct Said<'a> {
     /// What was done with it: `statement` where it was run.
     pub(super) kind: &'static str,
     /// Its text, as it may be recorded.
-    pub(super) text: &'a str,
+    pub(super) text: &'a Arc<str>,
     /// What it does.
     pub(super) analysis: &'a Analysis,
     /// Its parameters.
@@ -74,11 +77,20 @@ pub(super) struct Evidence {
     outcomes: bool,
     /// About how much waits to be written, in bytes.
     waiting: usize,
+    /// What was recorded whole, by the verdict that was remembered and the text.
+    recent: Recent<Option<(Rc<Ruled>, Arc<str>)>>,
 }
 
 impl Evidence {
     pub(super) fn new(recorder: Recorder) -> Self {
-        Evidence { recorder: Some(recorder), next: 1, due: false, outcomes: false, waiting: 0 }
+        Evidence {
+            recorder: Some(recorder),
+            next: 1,
+            due: false,
+            outcomes: false,
+            waiting: 0,
+            recent: Recent::default(),
+        }
     }
 
     fn number(&mut self) -> CommandId {
@@ -91,24 +103,37 @@ impl Evidence {
         &mut self,
         said: &Said<'_>,
         verdict: &'static str,
-        ruled: &Ruled,
+        ruled: &Rc<Ruled>,
         in_transaction: bool,
     ) -> CommandId {
-        let Said { kind, text, analysis, parameters } = *said;
-        let text = &*cut(text, if kind == "bind" { MAX_AGAIN } else { MAX_STATEMENT });
+        let Said { kind, text: whole, analysis, parameters } = *said;
+        let text = &*cut(whole, if kind == "bind" { MAX_AGAIN } else { MAX_STATEMENT });
         let id = self.number();
         let shown = parameters.iter().take(MAX_PARAMETERS).enumerate().map(|(index, value)| {
             // A parameter that the analysis does not know of may go anywhere.
             let sensitive = analysis.parameters.get(index).copied().unwrap_or(true);
             shown(*value, sensitive)
         });
+        let shown: Vec<_> = shown.collect();
+        // A verdict is remembered for one analysis, so everything else is the same with it.
+        let same = |known: &Option<(Rc<Ruled>, Arc<str>)>| {
+            known.as_ref().is_some_and(|(verdict, text)| Rc::ptr_eq(verdict, ruled) && text == whole)
+        };
+        if let Some(of) = self.recent.find(same) {
+            self.waits(0, &shown);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.again(id, of, &shown, in_transaction);
+            }
+            return id;
+        }
+        self.recent.push(id, text, || Some((Rc::clone(ruled), Arc::clone(whole))));
         let entry = CommandEntry {
             id,
             kind,
             text,
             fingerprint: &analysis.fingerprint,
             effects: &ruled.effects,
-            parameters: &shown.collect::<Vec<_>>(),
+            parameters: &shown,
             verdict,
             reason: ruled.reason.as_deref(),
             policies: &ruled.policies,
@@ -128,6 +153,7 @@ impl Evidence {
         in_transaction: bool,
     ) -> CommandId {
         let id = self.number();
+        self.recent.push(id, text, || None);
         let entry = CommandEntry {
             id,
             kind,
@@ -146,13 +172,17 @@ impl Evidence {
     }
 
     fn append(&mut self, entry: &CommandEntry<'_>) {
+        self.waits(entry.text.len(), entry.parameters);
         if let Some(recorder) = &mut self.recorder {
-            self.due = true;
-            let parameters: usize = entry.parameters.iter().flatten().map(|value| value.len()).sum();
-            self.waiting = self.waiting.saturating_add(entry.text.len()).saturating_add(parameters);
-            self.waiting = self.waiting.saturating_add(OVERHEAD);
             recorder.command(entry);
         }
+    }
+
+    /// A command waits to be written, with a text of so many bytes.
+    fn waits(&mut self, text: usize, parameters: &[Option<Cow<'_, str>>]) {
+        let parameters: usize = parameters.iter().flatten().map(|value| value.len()).sum();
+        self.waiting = self.waiting.saturating_add(text).saturating_add(parameters).saturating_add(OVERHEAD);
+        self.due = self.recorder.is_some();
     }
 
     pub(super) fn finished(&mut self, id: CommandId, outcome: &Outcome) {

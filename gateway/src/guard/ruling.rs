@@ -51,7 +51,7 @@ pub(super) struct Ruling {
     _analysis: Arc<Analysis>,
     _catalog: Arc<Catalog>,
     pub(super) answer: Answer,
-    pub(super) ruled: Ruled,
+    pub(super) ruled: Rc<Ruled>,
     /// Whether [`Rulings::given`] holds already what portals under it may show.
     bound: Cell<bool>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Ruling {
 impl Ruling {
     fn new(Subject { analysis, catalog, .. }: Subject<'_>, answer: Answer, ruled: Ruled) -> Rc<Self> {
         let (_analysis, _catalog) = (Arc::clone(analysis), Arc::clone(catalog));
-        Rc::new(Ruling { _analysis, _catalog, answer, ruled, bound: Cell::new(false) })
+        Rc::new(Ruling { _analysis, _catalog, answer, ruled: Rc::new(ruled), bound: Cell::new(false) })
     }
 }
 

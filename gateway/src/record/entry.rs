@@ -14,7 +14,7 @@ use crate::access::{Effect, Name};
 use crate::mask::Mask;
 
 /// The form that this program writes, in each chain's first entry.
-pub const FORMAT: &str = "sluice-recording/2";
+pub const FORMAT: &str = "sluice-recording/3";
 
 /// How a session began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +140,17 @@ pub enum Body<'a> {
         policies: Cow<'a, [Name]>,
         /// Objects and their masks.
         masks: Cow<'a, [(String, Mask)]>,
+        /// Whether a transaction block was open.
+        in_transaction: bool,
+    },
+    /// A command that is an earlier one of this recording but for its parameters: one of the last that were recorded whole.
+    Again {
+        /// Its number.
+        id: CommandId,
+        /// That one's.
+        of: CommandId,
+        /// Values of bound parameters.
+        parameters: Cow<'a, [Option<Cow<'a, str>>]>,
         /// Whether a transaction block was open.
         in_transaction: bool,
     },

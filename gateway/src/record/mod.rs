@@ -4,6 +4,7 @@
 //! entry carries the BLAKE3 hash of the CBOR before it, so that no entry can be changed, moved or removed without the next saying so; the day's index, a chain of the same form,
 //! says which recordings there are and how each ended.
 
+pub mod again;
 pub mod chain;
 pub mod entry;
 mod id;

@@ -108,6 +108,12 @@ impl Recorder {
         });
     }
 
+    /// A command that is the one with the number `of` but for its parameters.
+    pub fn again(&mut self, id: CommandId, of: CommandId, parameters: &[Option<Cow<'_, str>>], in_transaction: bool) {
+        self.commands = self.commands.saturating_add(1);
+        self.append(Body::Again { id, of, parameters: parameters.into(), in_transaction });
+    }
+
     /// How a forwarded command ended.
     pub fn finished(&mut self, id: CommandId, outcome: &Outcome) {
         self.append(Body::Finished { id, outcome: Cow::Borrowed(outcome) });

@@ -16,7 +16,10 @@ use gateway::guard::Core;
 use gateway::intercept::{ClientAddr, OriginalDestination, Process};
 use gateway::policy::Policies;
 use gateway::protocol::{Services, serve};
-use gateway::record::Recordings;
+use gateway::record::again::Recent;
+use gateway::record::chain::Reader;
+use gateway::record::entry::Entry;
+use gateway::record::{EXTENSION, Recordings};
 use gateway::session::{Call, Session};
 use harness::Postgres;
 use tempfile::TempDir;
@@ -159,7 +162,25 @@ impl Door {
 
     /// Every byte of every recording.
     pub(crate) fn recorded(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        Ok(self.files()?.into_iter().map(fs::read).collect::<std::io::Result<Vec<_>>>()?.concat())
+    }
+
+    /// The entries of every session, as they are replayed.
+    pub(crate) fn replayed(&self) -> Result<Vec<Vec<Entry<'static>>>> {
+        let files = self.files()?.into_iter().filter(|path| path.extension().is_some_and(|of| of == EXTENSION));
+        let replay = |path: PathBuf| {
+            let (mut reader, mut recent, mut entries) = (Reader::open(&path)?, Recent::default(), Vec::new());
+            while let Some(entry) = reader.next_entry()? {
+                entries.push(recent.whole(entry));
+            }
+            Ok(entries)
+        };
+        files.map(replay).collect()
+    }
+
+    /// Every file of the state folder that holds no key.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
         let mut folders = vec![self.folder.path().join("state")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder)? {
@@ -167,11 +188,11 @@ impl Door {
                 match path.is_dir() {
                     true if path.ends_with("ca") => {}
                     true => folders.push(path),
-                    false => bytes.extend(fs::read(path)?),
+                    false => files.push(path),
                 }
             }
         }
-        Ok(bytes)
+        Ok(files)
     }
 
     pub(crate) fn set_password(&self, password: &str) -> Result<()> {
