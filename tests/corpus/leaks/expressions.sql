@@ -339,3 +339,9 @@ select to_json(to_json(ssn)::text) from users;
 select greatest(ssn, '0')::int from users;
 --- least, then a cast: refused
 select least(card, 'a')::date from users;
+--- cut by a cast to its own type: masked 1,2,3
+select rank::varchar(6), rank::character varying(2), cast(rank as varchar(9)) from wages order by id;
+--- cut by a cast to its own type, in a view's column: masked
+select r from (select id, rank::varchar(6) as r from wages) x order by id;
+--- cast to its own type: masked
+select rank::varchar, rank::character varying from wages order by id;

@@ -67,7 +67,8 @@ impl Walk<'_> {
         match builtin::cast(value.of, target, sized) {
             Class::Pure if printed => Value { exact: false, row: None, of: Some(target), size, ..value },
             Class::Total(_) => {
-                let exact = value.exact && value.of == Some(target);
+                // To its own type it may be cut all the same, and a mask would show another part of it.
+                let exact = value.exact && value.of == Some(target) && !sized;
                 Value { exact, row: None, of: Some(target), size, ..value }
             }
             _ => {
