@@ -304,6 +304,8 @@ pub(super) struct Write {
     /// When each of MERGE's actions is taken.
     pub(super) conditions: Vec<(Sees, Expr)>,
     pub(super) returning: Vec<Output>,
+    /// What RETURNING calls the rows as they were and as they are; absent: `old` and `new`.
+    pub(super) rows: [Option<String>; 2],
     /// Whether ON CONFLICT updates.
     pub(super) upsert: bool,
     /// Whether ON CONFLICT does anything.

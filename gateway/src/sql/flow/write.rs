@@ -126,6 +126,7 @@ impl<'a> Walk<'a> {
         if write.merges {
             scope.items.rotate_left(1);
         }
+        self.with_old_and_new(write, &target, &mut scope);
         let ruled = std::mem::take(&mut self.ruled);
         if !ruled.is_empty() {
             let mut nodes =
@@ -137,6 +138,19 @@ impl<'a> Walk<'a> {
             return Shown::Nothing;
         }
         Shown::Rows(self.outputs_of(&write.returning, &scope))
+    }
+
+    /// RETURNING names a row as it was and as it is (from version 18 on): by names that stand for nothing else, or are given.
+    fn with_old_and_new(&mut self, write: &Write, target: &Item, scope: &mut Scope<'_>) {
+        let reads = self.catalog.version == 0 || self.catalog.version >= 180_000;
+        for (name, given) in ["old", "new"].into_iter().zip(&write.rows) {
+            let name = given.as_deref().unwrap_or(name).to_owned();
+            let taken = scope.named(std::slice::from_ref(&name)).is_some();
+            if reads && !write.returning.is_empty() && !taken {
+                let row = Item { name: Some(name), named: true, bare: false, schema: None, ..target.clone() };
+                scope.items.push(row);
+            }
+        }
     }
 
     /// A value is put into a part of a column, beside what stands there: a key compares both together, and all of it becomes a

@@ -3,7 +3,8 @@
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     AlterTableStmt, AlterTableType, CmdType, Constraint, DropStmt, InsertStmt, MergeMatchKind, MergeStmt, Node,
-    ObjectType, OnConflictAction, RangeVar, ResTarget, ReturningClause, TransactionStmtKind, VariableSetStmt,
+    ObjectType, OnConflictAction, RangeVar, ResTarget, ReturningClause, ReturningOptionKind, TransactionStmtKind,
+    VariableSetStmt,
 };
 
 use super::expr::text;
@@ -86,7 +87,7 @@ impl Lowering {
                 write.assigned = self.assignments(&update.target_list);
                 write.sources = self.sources(&update.from_clause);
                 write.predicate = self.optional(update.where_clause.as_ref());
-                write.returning = self.returning(update.returning_clause.as_ref());
+                self.returning(update.returning_clause.as_ref(), &mut write);
                 return Statement::Write(Box::new(write));
             }
             NodeEnum::DeleteStmt(delete) => {
@@ -94,7 +95,7 @@ impl Lowering {
                 write.with = self.with(delete.with_clause.as_ref());
                 write.sources = self.sources(&delete.using_clause);
                 write.predicate = self.optional(delete.where_clause.as_ref());
-                write.returning = self.returning(delete.returning_clause.as_ref());
+                self.returning(delete.returning_clause.as_ref(), &mut write);
                 return Statement::Write(Box::new(write));
             }
             NodeEnum::MergeStmt(merge) => return self.merge(merge),
@@ -412,13 +413,20 @@ impl Lowering {
         })
     }
 
-    fn returning(&mut self, clause: Option<&ReturningClause>) -> Vec<Output> {
-        let Some(clause) = clause else { return Vec::new() };
-        let mut outputs = self.outputs(&clause.exprs);
-        // RETURNING WITH (OLD AS ...) names rows that this form has no word for.
-        let renamed = clause.options.iter().map(|_| Output { name: Some(String::new()), value: Expr::Opaque });
-        outputs.extend(renamed);
-        outputs
+    fn returning(&mut self, clause: Option<&ReturningClause>, write: &mut Write) {
+        let Some(clause) = clause else { return };
+        write.returning = self.outputs(&clause.exprs);
+        for option in &clause.options {
+            let Some(NodeEnum::ReturningOption(option)) = &option.node else { continue };
+            let [old, new] = &mut write.rows;
+            match option.option() {
+                ReturningOptionKind::ReturningOptionOld => *old = Some(option.value.clone()),
+                ReturningOptionKind::ReturningOptionNew => *new = Some(option.value.clone()),
+                ReturningOptionKind::Undefined => {
+                    write.returning.push(Output { name: Some(String::new()), value: Expr::Opaque });
+                }
+            }
+        }
     }
 
     fn insert(&mut self, insert: &InsertStmt) -> Statement {
@@ -449,7 +457,7 @@ impl Lowering {
                 write.predicate = self.optional(conflict.where_clause.as_ref());
             }
         }
-        write.returning = self.returning(insert.returning_clause.as_ref());
+        self.returning(insert.returning_clause.as_ref(), &mut write);
         Statement::Write(Box::new(write))
     }
 
@@ -502,7 +510,7 @@ impl Lowering {
                 write.assigned.extend(assigned.map(|assignment| Assignment { sees, ..assignment }));
             }
         }
-        write.returning = self.returning(merge.returning_clause.as_ref());
+        self.returning(merge.returning_clause.as_ref(), &mut write);
         Statement::Write(Box::new(write))
     }
 
