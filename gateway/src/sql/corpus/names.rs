@@ -197,6 +197,44 @@ fn a_column_that_nobody_names_is_called_as_the_server_finds_it_out() {
 }
 
 #[test]
+fn every_column_of_a_function_in_from_comes_before_those_around() {
+    for (from, name) in [
+        ("unnest(array['a'], array[u.ssn]) t (x, y)", "y"),
+        ("rows from (unnest(array['a'], array[u.ssn])) t (x, y)", "y"),
+        ("rows from (generate_series(1, 1), unnest(array['a'], array[u.ssn])) t (n, x, y)", "y"),
+        ("unnest(array(select z from (select u.ssn as y) z))", "y"),
+        ("unnest(array(select row(1, u.ssn))) t (x int, y text)", "y"),
+    ] {
+        let text = format!("select (select {name} from {from} limit 1) from users u, (select 'x' as y) z");
+        assert_eq!(returned(&text), "ssn", "{text}");
+    }
+    // One whose every column is known hides no others.
+    let text =
+        "select (select y from unnest(array['a'], array[u.ssn]) t (x, z) limit 1) from users u, (select 'x' as y) z";
+    assert_eq!(returned(text), "");
+    assert_eq!(returned("select x, y from unnest(array['a'], array['b']) t (x, y), users"), "|");
+}
+
+#[test]
+fn returning_names_the_row_as_it_was_and_as_it_is() {
+    for text in [
+        "update users set name = 'x' where id = '1' returning old.ssn, new.ssn",
+        "delete from users where id = '1' returning old.ssn, new.ssn",
+        "insert into users (id) values ('1') returning old.ssn, new.ssn",
+        "merge into users u using (values ('1')) v (id) on u.id = v.id when matched then delete returning old.ssn, new.ssn",
+        "update users set name = 'x' where id = '1' returning with (old as o, new as n) o.ssn, n.ssn",
+    ] {
+        assert_eq!(returned(text), "=ssn|=ssn", "{text}");
+    }
+    // `*` has neither, and who has the name already keeps it.
+    assert_eq!(returned("update users set name = 'x' where id = '1' returning *"), "=id|=name|=ssn");
+    let text = "update users set name = 'x' from orders old where users.id = '1' returning old.total, new.ssn";
+    assert_eq!(returned(text), "=total|=ssn");
+    // Before version 18 nothing is called so.
+    assert_eq!(returned_by(17, "update users set name = 'x' where id = '1' returning old.name"), "?");
+}
+
+#[test]
 fn a_column_is_called_as_the_servers_version_calls_it() {
     // The first version that gives the second name.
     for (column, older, from, newer) in [

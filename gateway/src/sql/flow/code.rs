@@ -171,7 +171,10 @@ impl Walk<'_> {
         }
         let kinds = builtin::kind(function);
         let many = aggregates || kinds.aggregate || kinds.window || kinds.set;
-        let of = result_type(function, arguments.first().map(Operand::from)).or(brought(&arguments));
+        let of = match (function, arguments.first().and_then(|value| value.of)) {
+            ("unnest", Some(of)) if self.element(of).is_some() => self.element(of),
+            (_, _) => result_type(function, arguments.first().map(Operand::from)).or(brought(&arguments)),
+        };
         if system && function == "pg_notify" {
             // As NOTIFY does.
             self.plain(Action::SqlSession, Object::Resource);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::graph::Node;
-use super::oid::{BROUGHT, RECORD, TEXT, UNKNOWN, VARCHAR, VOID};
+use super::oid::{BROUGHT, FIRST_OWN, RECORD, TEXT, UNKNOWN, VARCHAR, VOID};
 use super::own::input_names;
 use super::scope::{Argument, Column, Ctes, Rows, Scope};
 use super::size::Size;
@@ -252,6 +252,10 @@ impl<'a> Walk<'a> {
                     _ => Value { nodes: all, ..value },
                 };
                 let one = self.put_as(one, function.returns);
+                if POLYMORPHIC.contains(&function.returns) && self.may_be_row(&one) {
+                    let row = Rows { columns: Vec::new(), open: Some(self.node(&one)) };
+                    return Value { fails: true, row: Some(row), exact: false, ..one };
+                }
                 let column = Some(name.map_or_else(|| (function.name.to_string(), false), |name| (name, true)));
                 return Value { fails: true, column, ..one };
             }
@@ -284,14 +288,13 @@ impl<'a> Walk<'a> {
                 (name, function.all_arguments.get(at).copied().unwrap_or(0))
             })
             .collect();
-        match outs.as_slice() {
-            [] => {}
-            [(name, _)] => return Declared::Value(Some(name.clone())),
-            _ => return Declared::Row(outs),
+        if outs.len() > 1 {
+            return Declared::Row(outs);
         }
-        let relation =
-            self.catalog.types.get(&function.returns).and_then(|of| self.catalog.relations.get(&of.relation));
-        match (function.returns, relation) {
+        // A row that is its only result is taken apart as any other, a domain's as well.
+        let returns = self.base(function.returns);
+        let relation = self.catalog.types.get(&returns).and_then(|of| self.catalog.relations.get(&of.relation));
+        match (returns, relation) {
             (VOID, _) => Declared::Nothing,
             (RECORD, _) => Declared::Caller,
             (_, Some(relation)) => {
@@ -299,7 +302,20 @@ impl<'a> Walk<'a> {
             }
             // One that PostgreSQL brings, which may be a row.
             (of, None) if !self.catalog.types.contains_key(&of) && !builtin::is_type(of) => Declared::Open,
-            _ => Declared::Value(None),
+            _ => Declared::Value(outs.into_iter().next().map(|(name, _)| name)),
+        }
+    }
+
+    /// Whether a value may be a row, which a FROM list takes apart.
+    pub(super) fn may_be_row(&self, value: &Value) -> bool {
+        match value.of {
+            Some(of) if of >= FIRST_OWN => {
+                let of = self.catalog.types.get(&self.base(of));
+                of.is_none_or(|of| self.catalog.relations.contains_key(&of.relation))
+            }
+            Some(RECORD) | None => true,
+            Some(UNKNOWN | BROUGHT) => false,
+            Some(of) => !builtin::is_type(of),
         }
     }
 

@@ -138,6 +138,10 @@ impl Walk<'_> {
             // The server counts columns that are not here.
             self.unknown();
         }
+        if names.len() > rows.columns.len() && rows.open.is_none() {
+            // There are more than are known here: what a function returns may be a row.
+            rows.open = Some(self.graph.derived(rows.columns.iter().map(|column| column.node).collect()));
+        }
         if let Some(open) = rows.open.filter(|_| !names.is_empty()) {
             // Those whose number nobody knows may stand before any: what has a new name is one column or another.
             let any = rows.columns.iter().map(|column| column.node).chain([open]).collect();
@@ -256,6 +260,10 @@ impl Walk<'_> {
                 let input = !matches!(scope.find(path), Found::Nowhere);
                 if own.is_empty() || (input && !outputs_first) {
                     self.used(expr, scope);
+                }
+                if own.is_empty() {
+                    // It may be one of those whose names nobody knows, which come before what is around the query.
+                    self.filter(rows.open);
                 }
                 self.filter(own);
             }
@@ -611,7 +619,11 @@ impl Walk<'_> {
                 }
                 None => {
                     let node = self.node(&value);
-                    let called = value.column.clone().or_else(|| one_column(&name).then_some((name, false)));
+                    // Elements that are rows are taken apart: their columns come before all others of their names.
+                    let taken = || name == "unnest" && !value.nodes.is_empty() && self.may_be_row(&value);
+                    let own = || self.catalog.functions_named(&name).next().is_some();
+                    let one = value.column.is_none() && one_column(&name) && !own() && !taken();
+                    let called = value.column.clone().or_else(|| one.then_some((name, false)));
                     if let Some((name, fixed)) = called {
                         let name = alias.filter(|_| calls.len() == 1 && !fixed).map_or(name, str::to_owned);
                         rows.columns.push(Column { name, node, of });

@@ -18,6 +18,13 @@ impl Lowering<'_> {
         Expr::Call(Box::new(Call { name, arguments, ..Call::default() }))
     }
 
+    /// One of PostgreSQL's own of one argument.
+    pub(super) fn brought(&mut self, name: &str, argument: Expr) -> Expr {
+        let name = vec!["pg_catalog".to_owned(), name.to_owned()];
+        self.calls.push(name.clone());
+        Expr::Call(Box::new(Call { name, arguments: vec![argument], ..Call::default() }))
+    }
+
     pub(super) fn call(&mut self, function: &Function) -> Expr {
         let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } =
             function;

@@ -99,7 +99,11 @@ impl Lowering<'_> {
                 };
                 let (alias, columns) = self.called(alias.as_ref());
                 let arguments = self.exprs(array_exprs);
-                let calls = vec![self.plain("unnest", arguments)];
+                // Several have a column each.
+                let calls = match arguments.len() {
+                    0 | 1 => vec![self.plain("unnest", arguments)],
+                    _ => arguments.into_iter().map(|array| self.brought("unnest", array)).collect(),
+                };
                 Source::Function { alias, columns, calls, types, ordinality: *with_ordinality }
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {

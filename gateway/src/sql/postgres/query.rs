@@ -2,13 +2,13 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    Alias, CommonTableExpr, JoinExpr, Node, RangeFunction, RangeTableFunc, RangeVar, SelectStmt, SetOperation,
-    WithClause,
+    Alias, CommonTableExpr, FuncCall, JoinExpr, Node, RangeFunction, RangeTableFunc, RangeVar, SelectStmt,
+    SetOperation, WithClause,
 };
 
 use super::expr::type_name;
 use super::{Lowering, Server, strings};
-use crate::sql::form::{Added, Cte, Expr, Figured, On, Output, Query, Source, Statement, Table, UNNAMED};
+use crate::sql::form::{Added, Call, Cte, Expr, Figured, On, Output, Query, Source, Statement, Table, UNNAMED};
 use crate::sql::predicate::is_written;
 
 pub(super) fn table(range: &RangeVar) -> Table {
@@ -185,8 +185,19 @@ impl Lowering {
                 Some(NodeEnum::List(list)) => (list.items.first(), list.items.get(1)),
                 _ => (Some(item), None),
             };
-            calls.extend(call.map(|call| self.expr(call)));
-            match definitions.and_then(|node| node.node.as_ref()) {
+            let definitions = definitions.and_then(|node| node.node.as_ref());
+            match call.and_then(|call| call.node.as_ref()) {
+                Some(NodeEnum::FuncCall(unnest)) if definitions.is_none() && spreads(unnest) => {
+                    for array in &unnest.args {
+                        let name = vec!["pg_catalog".to_owned(), "unnest".to_owned()];
+                        self.calls.push(name.clone());
+                        let arguments = vec![self.expr(array)];
+                        calls.push(Expr::Call(Box::new(Call { name, arguments, ..Call::default() })));
+                    }
+                }
+                _ => calls.extend(call.map(|call| self.expr(call))),
+            }
+            match definitions {
                 Some(NodeEnum::List(list)) if first => {
                     columns.extend(names(&list.items));
                     types.extend(self::types(&list.items));
@@ -231,6 +242,17 @@ impl Lowering {
         let (alias, columns) = called(join.alias.as_ref());
         Source::Join { left, right, on, alias, columns }
     }
+}
+
+/// Whether a call in a FROM list stands for one of each argument: `unnest(a, b)` has a column of each
+/// (`transformRangeFunction`).
+fn spreads(call: &FuncCall) -> bool {
+    strings(&call.funcname) == ["unnest"]
+        && call.args.len() > 1
+        && call.agg_order.is_empty()
+        && call.agg_filter.is_none()
+        && call.over.is_none()
+        && !(call.agg_star || call.agg_distinct || call.func_variadic)
 }
 
 /// The names of column definitions.
