@@ -178,3 +178,19 @@ select line from logs where id = 79;
 --- argument called excluded: either
 create function w(excluded text) returns text language sql as 'insert into logs (id, line) values (88, ''x'') on conflict (id) do update set line = ''y'' returning excluded';
 select w(ssn) from users where id = 1;
+--- columns behind those of a search that a star leaves out: masked
+with recursive r (n) as (select 1 union all select n + 1 from r where n < 2) search depth first by n set o select n, concat(b) from (select r.*, u.ssn from r, users u where u.id = 1) q (n, b);
+--- columns behind those of a cycle that a star leaves out: masked
+with recursive r (n) as (select 1 union all select n + 1 from r where n < 2) cycle n set c using p, s as (select *, concat(ssn) as x, 1 as y from r, (select ssn from users where id = 1) u) select a, b, c, d from s as z (a, b, c, d);
+--- columns behind those of a search, of a join: masked
+with recursive r (n) as (select 1 union all select n + 1 from r where n < 2) search depth first by n set o select n, concat(b) from (select j.* from (r cross join (select ssn from users where id = 1) u) j) q (n, b);
+--- columns behind those of a search in a union: masked
+with recursive r (n) as (select 1 union all select n + 1 from r where n < 2) search depth first by n set o select r.*, concat(ssn) from r, users where id = 1 union all select 2, 'x';
+--- column of a search that a star leaves out, further out: masked
+select (with recursive r (n) as (select 1 union all select n + 1 from r where n < 2) search depth first by n set o select concat(o) from (select * from r) q limit 1) from (select ssn as o from users where id = 1) z;
+--- column of a search where it recurses: masked 1
+select (with recursive r (n, s) as (select 1, amount from wages where id = 1 union all select n + 1, concat(o) from r where n < 3) search depth first by s set o select s from r where n = 2) from (select 'x' as o) z;
+--- row of a search where it recurses: masked 1
+select (with recursive r (n, s) as (select 1, amount from wages where id = 1 union all select n + 1, r::text from r where n < 3) search depth first by s set o select s from r where n = 2);
+--- star of a search in its own query: masked
+with recursive r (n) as (select 1 union all select n + 1 from r where n < 2) search depth first by n set o select r.*, ssn from r, users u where u.id = 1;

@@ -194,6 +194,8 @@ struct Walk<'a> {
     /// What was told of columns, of which nothing else is known.
     told: HashSet<(Action, Source)>,
     results: Vec<Shown>,
+    /// Columns that have names, and that `*` leaves out.
+    left_out: HashSet<Node>,
     /// The rows of statements that later commands get by name.
     named: Vec<scope::Rows>,
     /// Whether the write that is being read may put in more rows than a list may have values.
@@ -260,6 +262,7 @@ impl<'a> Walk<'a> {
             replaced: Vec::new(),
             told: HashSet::new(),
             results: Vec::new(),
+            left_out: HashSet::new(),
             named: Vec::new(),
             many: false,
             met: BTreeSet::new(),

@@ -50,7 +50,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn with(&mut self, with: &[Cte], outer: &Scope<'_>) -> Ctes {
-        let mut scope = outer.inner();
+        let (mut scope, level) = (outer.inner(), outer.depth());
         // Of a list that is recursive each sees those behind it as well, which the server reads first: what they hold is not
         // known there.
         for later in with.iter().skip(1).filter(|cte| cte.recursive) {
@@ -62,8 +62,10 @@ impl Walk<'_> {
                 // What it returns is visible in it: its columns are known from its first arm, what they hold afterwards.
                 let own = self.first_arm(&cte.statement, &scope);
                 let rows = self.renamed(own, &cte.columns);
+                // So is what is added to it, by its name.
+                let rows = self.with_added(rows, &cte.added);
                 let mut inside = scope.inner();
-                inside.ctes = scope.ctes.with(&cte.name, rows.clone());
+                inside.ctes = scope.ctes.with_added(&cte.name, rows.clone(), cte.added.len(), level);
                 let shown = self.statement(&cte.statement, &inside);
                 let whole = self.shown(shown);
                 for (column, more) in rows.columns.iter().zip(&whole.columns) {
@@ -73,14 +75,13 @@ impl Walk<'_> {
                     let all: Vec<Node> = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
                     all.into_iter().for_each(|node| self.graph.feed(node, [open]));
                 }
-                let rows = self.with_added(rows, &cte.added);
-                scope.ctes = scope.ctes.with(&cte.name, rows);
+                scope.ctes = scope.ctes.with_added(&cte.name, rows, cte.added.len(), level);
             } else {
                 let shown = self.statement(&cte.statement, &scope);
                 let rows = self.shown(shown);
                 let rows = self.renamed(rows, &cte.columns);
                 let rows = self.with_added(rows, &cte.added);
-                scope.ctes = scope.ctes.with(&cte.name, rows);
+                scope.ctes = scope.ctes.with_added(&cte.name, rows, cte.added.len(), level);
             }
         }
         scope.ctes.clone()
@@ -310,11 +311,14 @@ impl Walk<'_> {
                         rows.open = Some(self.graph.unknown(Vec::new()));
                         return rows;
                     }
-                    let items: Vec<Rows> = if path.is_empty() {
+                    let mut items: Vec<Rows> = if path.is_empty() {
                         scope.bare().map(|item| item.rows.clone()).collect()
                     } else {
                         scope.named(path).map(|item| item.rows.clone()).into_iter().collect()
                     };
+                    for item in items.iter_mut().filter(|_| !self.left_out.is_empty()) {
+                        item.columns.retain(|column| !self.left_out.contains(&column.node));
+                    }
                     if items.is_empty() {
                         self.unknown();
                         rows.open = Some(self.graph.unknown(Vec::new()));
@@ -532,12 +536,15 @@ impl Walk<'_> {
     fn read(&mut self, table: &Table, scope: &Scope<'_>) -> Item {
         if table.schema.is_none()
             && self.looks_through(scope.ctes.count())
-            && let Some(rows) = scope.ctes.find(&table.name).cloned()
+            && let Some((rows, left_out)) = scope.ctes.find(&table.name, scope.depth())
         {
+            let rows = rows.clone();
             if !self.looks_through(rows.columns.len()) {
                 return Item::default();
             }
-            let columns = rows.columns.into_iter().map(|c| Column { node: self.graph.same(c.node), ..c }).collect();
+            let columns: Vec<Column> =
+                rows.columns.into_iter().map(|c| Column { node: self.graph.same(c.node), ..c }).collect();
+            self.left_out.extend(columns.iter().rev().take(left_out).map(|column| column.node));
             let rows = self.renamed(Rows { columns, open: rows.open }, &table.columns);
             return item(Some(table.called().to_owned()), rows);
         }

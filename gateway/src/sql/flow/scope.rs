@@ -51,6 +51,10 @@ pub(super) struct Ctes(Option<Rc<Cte>>);
 struct Cte {
     name: String,
     rows: Rows,
+    /// How many of the last columns SEARCH and CYCLE add, which `*` leaves out in queries within the one that it belongs to;
+    /// and how deep that is.
+    added: usize,
+    level: usize,
     next: Ctes,
     /// How many there are behind it.
     behind: usize,
@@ -69,7 +73,13 @@ impl Drop for Ctes {
 
 impl Ctes {
     pub(super) fn with(&self, name: &str, rows: Rows) -> Self {
-        Ctes(Some(Rc::new(Cte { name: name.to_owned(), rows, next: self.clone(), behind: self.count() })))
+        self.with_added(name, rows, 0, 0)
+    }
+
+    /// The same of one to whose rows `added` columns are added, in a query so deep.
+    pub(super) fn with_added(&self, name: &str, rows: Rows, added: usize, level: usize) -> Self {
+        let (name, next, behind) = (name.to_owned(), self.clone(), self.count());
+        Ctes(Some(Rc::new(Cte { name, rows, added, level, next, behind })))
     }
 
     /// How many are visible.
@@ -77,11 +87,12 @@ impl Ctes {
         self.0.as_ref().map_or(0, |cte| cte.behind.saturating_add(1))
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<&Rows> {
+    /// Its rows, and how many of the last columns `*` leaves out in a query so deep.
+    pub(super) fn find(&self, name: &str, level: usize) -> Option<(&Rows, usize)> {
         let mut at = &self.0;
         while let Some(cte) = at {
             if cte.name == name {
-                return Some(&cte.rows);
+                return Some((&cte.rows, if cte.level == level { 0 } else { cte.added }));
             }
             at = &cte.next.0;
         }
@@ -174,6 +185,11 @@ impl<'p> Scope<'p> {
     pub(super) fn breadth(&self) -> usize {
         let of_level = |level: &Scope<'_>| level.items.iter().map(Item::breadth).sum::<usize>().saturating_add(1);
         self.levels().map(of_level).sum()
+    }
+
+    /// How many queries are around it.
+    pub(super) fn depth(&self) -> usize {
+        self.levels().count()
     }
 
     fn levels(&self) -> impl Iterator<Item = &Scope<'_>> {
