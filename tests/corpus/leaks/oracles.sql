@@ -235,3 +235,16 @@ select id from events where person = any ('{QUILLFEATHER-ADA}'::ws[]);
 create collation w (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
 create domain ws as text collate w;
 prepare p (ws) as select id from events where person = $1;
+--- collation of its own around an equality: refused
+create collation w (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+select id from (select id, person collate w as p from events) x where p = 'QUILLFEATHER-ADA';
+--- collation of its own around an equality, in a list: refused
+create collation w (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+with x as (select id, person collate w as p from events) select id from x where p in ('QUILLFEATHER-ADA', 'x');
+--- collation of its own around a case: refused
+create collation w (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+select id from (select id, person collate w as p from events) x where case p when 'QUILLFEATHER-ADA' then true else false end;
+--- collation of its own, of a function's argument: refused
+create collation w (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+create function w(a text) returns boolean language sql as 'select a = ''QUILLFEATHER-ADA''';
+select id from events where w(person collate w);

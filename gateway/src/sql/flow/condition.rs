@@ -61,7 +61,7 @@ impl Walk<'_> {
             return value.nodes;
         }
         let bare = |expr: &Expr, value: &Value| match (expr, value.nodes.as_slice()) {
-            (Expr::Column(_), [node]) if value.exact => Some(*node),
+            (Expr::Column(_), [node]) if value.exact && !self.graph.is_collated(*node) => Some(*node),
             _ => None,
         };
         let value = |expr: &Expr, value: &Value| self.is_plain(expr) && value.nodes.is_empty() && short(expr);
@@ -133,7 +133,13 @@ impl Walk<'_> {
             own.into_iter().for_each(|function| self.execute(function));
             let converted = self.together(&[subject, &value]);
             match (of, subject.nodes.as_slice()) {
-                (Expr::Column(_), [node]) if subject.exact && builtin && !converted && self.is_plain(condition) => {
+                (Expr::Column(_), [node])
+                    if subject.exact
+                        && builtin
+                        && !converted
+                        && !self.graph.is_collated(*node)
+                        && self.is_plain(condition) =>
+                {
                     self.filters.push((*node, Equality::Yes));
                 }
                 _ => {

@@ -81,7 +81,12 @@ impl Walk<'_> {
             Expr::Collate(value) => {
                 let value = self.expr(value, scope);
                 let of = brought([&value]);
-                value.typed(of)
+                let nodes = match (value.exact, value.nodes.as_slice()) {
+                    // `=` may take many values for one from there on, also where a query around it says `=`.
+                    (true, [node]) => vec![self.graph.collated(*node)],
+                    _ => value.nodes,
+                };
+                Value { nodes, of, ..value }
             }
             Expr::Subscript { value, places, slice } => self.subscript(value, places, *slice, scope),
             Expr::Case { subject, conditions, values } => self.case(subject.as_deref(), conditions, values, scope),

@@ -43,6 +43,8 @@ struct Data {
     unknown: bool,
     /// How long it can be.
     size: Size,
+    /// Whether it is compared by another collation than the column's that it is.
+    collated: bool,
 }
 
 /// Everything that a statement names.
@@ -91,7 +93,8 @@ impl Graph {
             self.sources.push((Arc::clone(name), tags.clone()));
         }
         let size = same.map_or(Size::ANY, |node| self.size(node));
-        self.add(Data { source: Some(source), same, size, ..Data::default() })
+        let collated = same.is_some_and(|node| self.is_collated(node));
+        self.add(Data { source: Some(source), same, size, collated, ..Data::default() })
     }
 
     /// How long the columns are of one more item of a FROM list.
@@ -114,7 +117,22 @@ impl Graph {
 
     /// A value that is another one, unchanged.
     pub(super) fn same(&mut self, as_this: Node) -> Node {
-        self.add(Data { same: Some(as_this), size: self.size(as_this), ..Data::default() })
+        let (size, collated) = (self.size(as_this), self.is_collated(as_this));
+        self.add(Data { same: Some(as_this), size, collated, ..Data::default() })
+    }
+
+    /// Whether a value that is a column may be compared otherwise than that.
+    pub(super) fn is_collated(&self, node: Node) -> bool {
+        self.get(node).is_some_and(|data| data.collated)
+    }
+
+    /// The same value, compared otherwise.
+    pub(super) fn collated(&mut self, as_this: Node) -> Node {
+        let node = self.same(as_this);
+        if let Some(data) = self.data(node) {
+            data.collated = true;
+        }
+        node
     }
 
     /// A value that was computed from these.
@@ -129,8 +147,11 @@ impl Graph {
 
     /// Adds to what a value is computed from.
     pub(super) fn feed(&mut self, node: Node, inputs: impl IntoIterator<Item = Node>) {
+        let inputs: Vec<Node> = inputs.into_iter().collect();
+        let collated = inputs.iter().any(|input| self.is_collated(*input));
         if let Some(data) = self.data(node) {
             data.inputs.extend(inputs);
+            data.collated |= collated;
         }
     }
 

@@ -482,8 +482,12 @@ impl Walk<'_> {
             match (take(&mut one), take(&mut other)) {
                 (Some(a), Some(b)) => {
                     self.compares(a.of, b.of);
-                    self.filters.push((a.node, super::Equality::With(b.node)));
-                    self.filters.push((b.node, super::Equality::With(a.node)));
+                    if self.graph.is_collated(a.node) || self.graph.is_collated(b.node) {
+                        self.filter([a.node, b.node]);
+                    } else {
+                        self.filters.push((a.node, super::Equality::With(b.node)));
+                        self.filters.push((b.node, super::Equality::With(a.node)));
+                    }
                     self.graph.tie(&[a.node, b.node]);
                     let node = self.graph.same(a.node);
                     self.graph.feed(node, [b.node]);
