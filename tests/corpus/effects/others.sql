@@ -155,3 +155,7 @@ comment on constraint orders_pkey on orders is 'w';
 select f_purge(1);
 --- function that deletes by its parameter, explained: refused
 explain analyze select f_purge(1);
+--- delete by a view's constant: refused
+delete from v_kind where kind = 'log';
+--- update by a view's constant: refused
+update v_kind set line = 'x' where kind in ('log', 'other');

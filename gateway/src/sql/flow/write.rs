@@ -33,7 +33,11 @@ impl<'a> Walk<'a> {
         let has = |column: &str| {
             known.map(|known| {
                 let brought = known.has_system_columns() && SYSTEM_COLUMNS.contains(&column);
-                brought || known.columns.iter().any(|c| *c.name == *column)
+                let shown = target.rows.columns.iter().find(|shown| shown.name == column);
+                // What a view computes may be the same in every row.
+                let computed = known.kind == RelationKind::View
+                    && shown.is_some_and(|shown| self.graph.exact(shown.node).len() < 2);
+                brought || !computed && known.columns.iter().any(|c| *c.name == *column)
             })
         };
         let is_target = |path: &[String]| match path {
