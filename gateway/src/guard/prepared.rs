@@ -1,6 +1,7 @@
 //! Statements as they are analysed: once where they are prepared, and again where what is known has changed.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Guard;
@@ -44,7 +45,7 @@ impl Prepared {
 
 impl Guard {
     /// Analyses a statement, from the core's cache where it can.
-    pub fn prepare(&mut self, statement: Statement<'_>) -> Prepared {
+    pub fn prepare(&mut self, statement: Statement<'_>) -> Rc<Prepared> {
         let analysis = self.core.borrow_mut().analyzer.analyze(statement.text, statement.catalog, statement.settings);
         let text: Arc<str> = match std::str::from_utf8(statement.text) {
             Ok(text) => text.into(),
@@ -52,14 +53,14 @@ impl Guard {
         };
         let recorded = recorded(&text, &analysis);
         let (catalog, settings) = (Arc::clone(statement.catalog), statement.settings.clone());
-        Prepared { text, analysis, catalog, settings, recorded, named: Arc::new([]) }
+        Rc::new(Prepared { text, analysis, catalog, settings, recorded, named: Arc::new([]) })
     }
 
     /// A statement that was prepared before, by what is known now. Where that makes it another one, the server may run the
     /// one or the other: it is unknown.
-    pub fn renew(&mut self, prepared: &Prepared, catalog: &Arc<Catalog>, settings: &Settings) -> Prepared {
+    pub fn renew(&mut self, prepared: &Rc<Prepared>, catalog: &Arc<Catalog>, settings: &Settings) -> Rc<Prepared> {
         if Arc::ptr_eq(&prepared.catalog, catalog) && prepared.settings == *settings {
-            return prepared.clone();
+            return Rc::clone(prepared);
         }
         let text = prepared.text.as_bytes();
         let now = self.core.borrow_mut().analyzer.analyze(text, catalog, settings);
@@ -72,7 +73,8 @@ impl Guard {
             (Arc::new(either), recorded)
         };
         let (catalog, settings) = (Arc::clone(catalog), settings.clone());
-        Prepared { text: Arc::clone(&prepared.text), analysis, catalog, settings, recorded, named: Arc::new([]) }
+        let text = Arc::clone(&prepared.text);
+        Rc::new(Prepared { text, analysis, catalog, settings, recorded, named: Arc::new([]) })
     }
 
     /// Whether what a statement means could matter to a policy that knows these tags of objects.
@@ -101,11 +103,11 @@ impl Guard {
     }
 
     /// A statement that runs what has a name, where each name stands for this.
-    pub fn resolve(&mut self, prepared: &Prepared, named: &[((Space, Name), Named)]) -> Prepared {
+    pub fn resolve(&mut self, prepared: &Prepared, named: &[((Space, Name), Named)]) -> Rc<Prepared> {
         let Prepared { text, catalog, settings, .. } = prepared;
         let analysis = self.core.borrow_mut().analyzer.analyze_with(text.as_bytes(), catalog, settings, named);
         let recorded = recorded(text, &analysis);
-        Prepared { analysis, recorded, named: named.into(), ..prepared.clone() }
+        Rc::new(Prepared { analysis, recorded, named: named.into(), ..prepared.clone() })
     }
 
     /// Whether a statement that was prepared before does the same by what is known now.
@@ -118,26 +120,27 @@ impl Guard {
     }
 
     /// Something that is not a statement and is executed like one, on a database that is known.
-    pub fn opaque(&self, action: Action, object: Object, text: &str, catalog: &Arc<Catalog>) -> Prepared {
+    pub fn opaque(&self, action: Action, object: Object, text: &str, catalog: &Arc<Catalog>) -> Rc<Prepared> {
         let effect = Effect { action, object, tags: Tags::default(), facts: Facts::default() };
         let analysis = Analysis { changes: Changes::ALL, copies_in: true, ..Analysis::of_operation(effect) };
         let text: Arc<str> = text.into();
-        Prepared {
+        Rc::new(Prepared {
             recorded: Arc::clone(&text),
             text,
             analysis: Arc::new(analysis),
             catalog: Arc::clone(catalog),
             settings: Settings::default(),
             named: Arc::new([]),
-        }
+        })
     }
 
     /// A statement that the server reads by other rules than the parser does: unknown, whatever it says, and recorded by
     /// its length alone.
-    pub fn unread(&self, text: &[u8], catalog: &Arc<Catalog>) -> Prepared {
+    pub fn unread(&self, text: &[u8], catalog: &Arc<Catalog>) -> Rc<Prepared> {
         let recorded = format!("a statement of {} bytes, read by rules that the gateway does not follow", text.len());
         let text: Arc<str> = String::from_utf8_lossy(text).into();
-        Prepared { text, recorded: recorded.into(), ..self.opaque(Action::SqlUnknown, Object::Resource, "", catalog) }
+        let unknown = Rc::unwrap_or_clone(self.opaque(Action::SqlUnknown, Object::Resource, "", catalog));
+        Rc::new(Prepared { text, recorded: recorded.into(), ..unknown })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The client's messages: commands to the guard, everything else as it came.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -159,7 +160,7 @@ impl Relay {
     }
 
     /// `readable`: the server read the text, or will, by the rules of the gateway's parser.
-    fn prepare(&mut self, text: &[u8], readable: bool) -> Prepared {
+    fn prepare(&mut self, text: &[u8], readable: bool) -> Rc<Prepared> {
         let (catalog, settings) = self.view();
         if !readable {
             return self.session.guard.unread(text, &catalog);
@@ -168,7 +169,7 @@ impl Relay {
     }
 
     /// What a portal does that is executed now. It was planned when it was bound; what it calls is looked up when it runs.
-    fn renew_portal(&mut self, portal: &Portal) -> Prepared {
+    fn renew_portal(&mut self, portal: &Portal) -> Rc<Prepared> {
         if !portal.readable {
             return portal.prepared.clone();
         }
@@ -185,7 +186,7 @@ impl Relay {
     }
 
     /// What a statement that was prepared before does now.
-    fn renew(&mut self, statement: &Statement) -> Prepared {
+    fn renew(&mut self, statement: &Statement) -> Rc<Prepared> {
         let prepared = &statement.prepared.value;
         if !statement.readable {
             return prepared.clone();
@@ -292,7 +293,7 @@ impl Relay {
         Ok(())
     }
 
-    fn started(&mut self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Prepared) -> Running {
+    fn started(&mut self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Rc<Prepared>) -> Running {
         let changes = prepared.analysis.changes;
         self.exposed |= prepared.analysis.sensitive;
         self.ran_code |= runs_code(&prepared.analysis);
@@ -511,7 +512,7 @@ impl Relay {
         }
     }
 
-    fn opaque(&mut self, action: Action, object: Object, text: &str) -> Prepared {
+    fn opaque(&mut self, action: Action, object: Object, text: &str) -> Rc<Prepared> {
         let (catalog, _) = self.view();
         self.session.guard.opaque(action, object, text, &catalog)
     }

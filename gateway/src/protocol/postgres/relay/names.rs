@@ -176,7 +176,7 @@ impl Queue {
 
 impl Relay {
     /// What a text does that is said now, and what it runs by name with it.
-    pub(super) fn resolved(&mut self, prepared: Prepared) -> Prepared {
+    pub(super) fn resolved(&mut self, prepared: Rc<Prepared>) -> Rc<Prepared> {
         if prepared.analysis.runs.is_empty() {
             return prepared;
         }
@@ -205,7 +205,7 @@ impl Relay {
             Some((readable, made)) if readable && made.analysis.runs.is_empty() => {
                 let (catalog, settings) = self.view();
                 let same = self.session.guard.is_same(&made, &catalog, &settings);
-                if same { Named::Text(made.text) } else { Named::Unknown }
+                if same { Named::Text(Arc::clone(&made.text)) } else { Named::Unknown }
             }
             Some(_) => Named::Unknown,
         }

@@ -47,7 +47,7 @@ pub(super) struct Running {
 /// A command as it was decided on.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) prepared: Prepared,
+    pub(super) prepared: Rc<Prepared>,
     pub(super) at: Instant,
     /// How often sessions had changed the names of sensitive objects.
     pub(super) renamings: u64,
@@ -58,7 +58,7 @@ pub(super) struct Asked {
 pub(super) struct Statement {
     /// Whether the server read it by the rules of the gateway's parser.
     pub(super) readable: bool,
-    pub(super) prepared: Rc<Held<Prepared>>,
+    pub(super) prepared: Rc<Held<Rc<Prepared>>>,
 }
 
 /// A portal as a Bind made it, or a DECLARE. The server plans it then, and what its plan calls it looks up when it runs.
@@ -66,7 +66,7 @@ pub(super) struct Statement {
 pub(super) struct Portal {
     /// Whether the server read its text by the rules of the gateway's parser.
     pub(super) readable: bool,
-    pub(super) prepared: Prepared,
+    pub(super) prepared: Rc<Prepared>,
     pub(super) parameters: Rc<Held<Box<[Bound]>>>,
     /// Whether it is kept when its transaction ends.
     pub(super) holds: bool,
