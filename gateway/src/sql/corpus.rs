@@ -220,7 +220,16 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ),
     ("update orders set total = 0 where id = 1 or true", "filter orders.id [=], update orders [range]"),
     ("update orders set total = 0 where id > 1", "filter orders.id, update orders [range]"),
-    ("update orders set total = 0 where id = any($1)", "filter orders.id [=], update orders [equality]"),
+    ("update orders set total = 0 where id = any($1)", "filter orders.id, update orders [equality]"),
+    ("select 1 from users where ssn = any('{a}')", "read users, filter users.ssn"),
+    ("select 1 from users where ssn = any(array[$1])", "read users, filter users.ssn"),
+    ("select 1 from users where ssn = any(array['a', 'b'])", "read users, filter users.ssn [=]"),
+    ("select 1 from users where ssn = any(array[array['a'], array['b']])", "read users, filter users.ssn"),
+    (
+        "select 1 from users where ssn = any(array[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17])",
+        "read users, filter users.ssn",
+    ),
+    ("select 1 from users where ssn in ($1, 'b')", "read users, filter users.ssn [=]"),
     (
         "update orders set total = 0 where id in (select id from users)",
         "read users, filter orders.id, filter users.id, update orders [join]",

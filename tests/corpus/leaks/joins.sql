@@ -103,6 +103,12 @@ select id from users where ssn in ('539-48-0000', '539-48-0001', '539-48-0002', 
 select id from users where ssn = any (array['539-48-0120', '000-00-0000']);
 --- any of an array made by a query: refused
 select id from users where ssn = any (array(select '539-48-' || lpad(n::text, 4, '0') from generate_series(0, 200) n));
---- any of a parameter: either; differs equality
+--- any of a parameter: refused
 \params {539-48-0120}
 select id from users where ssn = any ($1::text[]);
+--- any of an array as a literal: refused
+select id from users where ssn = any ('{539-48-0120,000-00-0000}');
+--- any of a long array: refused
+select id from users where ssn = any (array['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '14', '15', '16', '539-48-0120']);
+--- any of an array in an array: refused
+select id from users where ssn = any (array[array['1', '2', '3', '4', '5', '6', '7', '8'], array['9', '10', '11', '12', '13', '14', '15', '539-48-0120']]);

@@ -11,6 +11,10 @@ use crate::sql::builtin;
 use crate::sql::form::{Expr, Quantity};
 use crate::sql::predicate::{Equals, MAX_LIST, equality, is_value};
 
+fn is_constant(expr: &Expr) -> bool {
+    matches!(expr, Expr::Constant(_))
+}
+
 impl Walk<'_> {
     /// An expression whose value only decides.
     pub(super) fn used(&mut self, expr: &Expr, scope: &Scope<'_>) {
@@ -47,9 +51,11 @@ impl Walk<'_> {
             self.filter(value.nodes.clone());
             return value.nodes;
         };
-        let short = |other: &Expr| match other {
+        // An array that is not written out, or an element that may be one, holds any number of guesses.
+        let few = |other: &Expr| match other {
             Expr::List(values) => values.len() <= MAX_LIST,
-            _ => true,
+            Expr::Array(values) => values.len() <= MAX_LIST && values.iter().all(is_constant),
+            _ => even,
         };
         let (one, other) = (self.expr(left, scope), self.expr(right, scope));
         let quantity = if even { Quantity::One } else { Quantity::Any };
@@ -64,7 +70,7 @@ impl Walk<'_> {
             (Expr::Column(_), [node]) if value.exact && !self.graph.is_collated(*node) => Some(*node),
             _ => None,
         };
-        let value = |expr: &Expr, value: &Value| self.is_plain(expr) && value.nodes.is_empty() && short(expr);
+        let value = |expr: &Expr, value: &Value| self.is_plain(expr) && value.nodes.is_empty() && few(expr);
         match (bare(left, &one), bare(right, &other)) {
             (Some(a), Some(b)) if even => {
                 self.filters.push((a, Equality::With(b)));
