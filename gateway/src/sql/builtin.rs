@@ -278,7 +278,12 @@ pub(super) fn is_withheld(name: &str) -> bool {
 
 /// The columns that may be read of a system relation of which others may not.
 pub(super) fn readable_columns(schema: &str, name: &str) -> Option<&'static [&'static str]> {
-    TABLES.partly.get(schema)?.get(name).map(Vec::as_slice)
+    TABLES.partly.get(schema)?.get(name).map(|partly| partly.readable.as_slice())
+}
+
+/// What the others of those are called, one after the other, where every version's are known.
+pub(super) fn withheld_columns(schema: &str, name: &str) -> Option<&'static str> {
+    TABLES.partly.get(schema)?.get(name)?.withheld
 }
 
 /// Whether PostgreSQL brings this function of `information_schema`: its views are made with those, and drivers call them. They

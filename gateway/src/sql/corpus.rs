@@ -131,8 +131,8 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ("select * from pg_stat_activity", "read pg_catalog.pg_stat_activity, unknown"),
     ("select a from pg_stat_activity a", "read pg_catalog.pg_stat_activity, unknown"),
     ("select a.c2 from pg_stat_activity a (c1, c2)", "read pg_catalog.pg_stat_activity, unknown"),
-    ("select pid from pg_stat_activity where query like '%x%'", "read pg_catalog.pg_stat_activity, filter, unknown"),
-    ("select pid from pg_stat_activity order by query", "read pg_catalog.pg_stat_activity, filter, unknown"),
+    ("select pid from pg_stat_activity where query like '%x%'", "read pg_catalog.pg_stat_activity, unknown"),
+    ("select pid from pg_stat_activity order by query", "read pg_catalog.pg_stat_activity, unknown"),
     (
         "select 1 from pg_stat_activity a join pg_stat_activity b using (query)",
         "read pg_catalog.pg_stat_activity, unknown",

@@ -35,6 +35,10 @@ select count(*) from (select ssn as color from users) z where exists (select 1 f
 select (select 1 / (ascii(color) - 53) from pg_class limit 1) from (select ssn as color from users) z;
 --- column that the system withholds, further out: refused
 select (select query from pg_class limit 1) from pg_stat_activity;
+--- column withheld in an inner query beside a catalog further out: refused
+select (select query from pg_stat_activity where pid = pg_backend_pid()) from pg_class limit 1;
+--- condition on a withheld column within one on a catalog: refused
+select count(*) from pg_class where exists (select from pg_stat_activity where query like '%5%');
 --- column of a lateral one behind a relation of the system's: either
 select x from (select ssn as color from users) z, lateral (select upper(color) as x from pg_class limit 1) y;
 --- row of a subquery as an argument, columns in others' places: either

@@ -28,14 +28,22 @@ pub(super) struct Named {
     pub(super) overloads: Vec<Overload>,
 }
 
+/// A relation of which some columns may be read.
+#[derive(Debug, Default)]
+pub(super) struct Partly {
+    pub(super) readable: Vec<&'static str>,
+    /// The names of all others, as the line has them.
+    pub(super) withheld: Option<&'static str>,
+}
+
 /// Functions and relations.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) functions: HashMap<&'static str, Named>,
     pub(super) kinds: HashMap<&'static str, Kinds>,
     pub(super) relations: HashMap<&'static str, HashSet<&'static str>>,
-    /// Schema to relation to the columns that may be read of it.
-    pub(super) partly: HashMap<&'static str, HashMap<&'static str, Vec<&'static str>>>,
+    /// Schema to relation to the columns that may be read of it, and what the others are called, where that is known.
+    pub(super) partly: HashMap<&'static str, HashMap<&'static str, Partly>>,
 }
 
 /// What a file says of each of its lines.
@@ -104,8 +112,12 @@ impl Tables {
             let parts = line.split_once(": ").and_then(|(name, columns)| Some((name.split_once('.')?, columns)));
             match parts {
                 Some(((schema, name), columns)) => {
-                    let columns = columns.split(' ').collect();
-                    tables.partly.entry(schema).or_default().insert(name, columns);
+                    let (readable, withheld) = match columns.split_once("; ") {
+                        Some((readable, withheld)) => (readable, Some(withheld)),
+                        None => (columns, None),
+                    };
+                    let partly = Partly { readable: readable.split(' ').collect(), withheld };
+                    tables.partly.entry(schema).or_default().insert(name, partly);
                 }
                 None => bad.push(line),
             }

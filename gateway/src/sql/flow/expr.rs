@@ -4,9 +4,9 @@ use super::graph::Node;
 use super::oid::{BOOL, BROUGHT, UNKNOWN};
 use super::operator::is_elsewhere;
 use super::own::{Operand, Typing, brought};
-use super::scope::Scope;
+use super::scope::{Scope, is_withheld};
 use super::value::Value;
-use super::{MANY, WITHHELD, Walk};
+use super::{MANY, Walk};
 use crate::sql::builtin;
 use crate::sql::form::{Constant, Expr, Query, Subquery};
 use crate::sql::predicate::is_equals;
@@ -175,7 +175,7 @@ impl Walk<'_> {
             Subquery::Exists => Value::constant(Some(BOOL)).failing(),
             Subquery::Scalar => match (rows.columns.as_slice(), rows.open) {
                 ([column], None) => {
-                    let first = Some(column.name.clone()).filter(|name| name != WITHHELD);
+                    let first = Some(column.name.clone()).filter(|_| !is_withheld(column));
                     Value { first, ..self.of_column(column).failing() }
                 }
                 _ => Value { nodes, fails: true, ..Value::default() },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::graph::Node;
 use super::oid::{BROUGHT, FIRST_OWN, INT8, RECORD};
 use super::own::Operand;
-use super::scope::{Column, Ctes, Found, Item, Rows, Scope};
+use super::scope::{Column, Ctes, Found, Item, Rows, Scope, is_withheld, withheld};
 use super::value::Value;
 use super::{Goes, Shown, WITHHELD, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
@@ -605,7 +605,7 @@ impl Walk<'_> {
             .map(|name| Column { name: (*name).to_owned(), node: self.graph.same(harmless), of: Some(BROUGHT) })
             .collect();
         let node = self.graph.column(&others, &Tags::default(), None);
-        columns.push(Column { name: WITHHELD.to_owned(), node, of: None });
+        columns.push(Column { name: withheld(builtin::withheld_columns(schema, name)), node, of: None });
         Rows { columns, open: None }
     }
 
@@ -691,11 +691,6 @@ fn united(one: Option<u32>, other: Option<u32>) -> Option<u32> {
         (Operand::Of(one), Operand::Of(other)) if one < FIRST_OWN && other < FIRST_OWN => Some(BROUGHT),
         _ => None,
     }
-}
-
-/// Whether a column stands for those of a system relation that may not be read.
-fn is_withheld(column: &Column) -> bool {
-    column.name == WITHHELD
 }
 
 fn item(name: Option<String>, rows: Rows) -> Item {

@@ -155,8 +155,20 @@ fn unnamed(open: Node) -> Column {
     Column { name: String::new(), node: open, of: None }
 }
 
-fn is_withheld(column: &Column) -> bool {
-    column.name == WITHHELD
+/// What stands for the columns of a system relation that may not be read; `names`: what they are called, if that is known.
+pub(super) fn withheld(names: Option<&str>) -> String {
+    names.map_or_else(|| WITHHELD.to_owned(), |names| format!("{WITHHELD} {names}"))
+}
+
+/// Whether a column stands for those of a system relation that may not be read.
+pub(super) fn is_withheld(column: &Column) -> bool {
+    column.name.starts_with(WITHHELD)
+}
+
+/// Whether one of those may be called so.
+fn may_be_withheld(column: &Column, name: &str) -> bool {
+    let names = column.name.strip_prefix(WITHHELD);
+    names.is_some_and(|names| names.is_empty() || names.split(' ').any(|withheld| withheld == name))
 }
 
 impl Item {
@@ -242,18 +254,17 @@ impl<'p> Scope<'p> {
                 may.extend(columns);
                 return Found::Columns(may);
             }
+            // Of a relation of which some columns may not be read, it may be one of those: nothing further out is meant then.
+            let withheld = level.bare().flat_map(|item| &item.rows.columns).filter(|c| may_be_withheld(c, name));
+            may.extend(withheld.cloned());
             if let Some(item) = level.bare().find(|item| item.rows.open.is_some()) {
                 if let Some(table) = &item.unresolved {
                     return Found::Unresolved(table.clone(), name.to_owned());
                 }
                 // A whole row has what is withheld of it as well.
-                let whole = |item: &Item| item.name.as_deref() == Some(name);
-                let columns = level.bare().flat_map(|item| item.rows.columns.iter().map(move |c| (item, c)));
-                may.extend(columns.filter(|(item, c)| is_withheld(c) || whole(item)).map(|(_, c)| c.clone()));
+                let whole = level.bare().filter(|item| item.name.as_deref() == Some(name));
+                may.extend(whole.flat_map(|item| &item.rows.columns).cloned());
                 may.extend(level.bare().filter_map(|item| item.rows.open).map(unnamed));
-            } else if !may.is_empty() {
-                // Of a relation of which some columns may not be read, it may be one of those.
-                may.extend(level.bare().flat_map(|item| &item.rows.columns).filter(|c| is_withheld(c)).cloned());
             }
             if SYSTEM_COLUMNS.contains(&name) && level.bare().any(|item| item.stored) {
                 found = Some(Found::System);
@@ -307,7 +318,9 @@ impl<'p> Scope<'p> {
         let found = match (&item.unresolved, item.rows.open) {
             _ if known => Found::Columns(columns),
             (Some(table), _) => Found::Unresolved(table.clone(), name.to_owned()),
-            (None, Some(open)) => opened(open, item.rows.columns.iter().filter(|c| is_withheld(c)).cloned().collect()),
+            (None, Some(open)) => {
+                opened(open, item.rows.columns.iter().filter(|c| may_be_withheld(c, name)).cloned().collect())
+            }
             (None, None) if item.stored && SYSTEM_COLUMNS.contains(&name) => Found::System,
             (None, None) => Found::NoColumn(item.rows.clone()),
         };
