@@ -208,6 +208,12 @@ pub(super) fn exists(name: &str) -> bool {
     TABLES.functions.contains_key(name)
 }
 
+/// Whether every version since 13 has a function of that name without arguments: where it is called so, the server takes that one
+/// before any in a schema behind its own. An extension for older versions brings another.
+pub(super) fn is_called_alone(name: &str) -> bool {
+    name == "gen_random_uuid"
+}
+
 /// Whether that is a type that PostgreSQL brings, and that values have.
 pub(super) fn is_type(oid: u32) -> bool {
     TYPES.is_known(oid)

@@ -159,6 +159,33 @@ fn a_function_of_somebodys_type_is_not_taken_for_others() {
 }
 
 #[test]
+fn what_postgresql_has_since_13_comes_before_what_an_extension_brought_for_older_ones() {
+    let own = |path: &[&str], schema: &str, defaults| {
+        let mut catalog = beside(TypeKind::Base, vec![]);
+        catalog.functions.push(Function {
+            oid: 90_002,
+            schema: schema.into(),
+            name: "gen_random_uuid".into(),
+            arguments: vec![23; usize::from(defaults)],
+            defaults,
+            ..Function::default()
+        });
+        let catalog = Arc::new(catalog);
+        let path = path.iter().map(|schema| Name::from(*schema)).collect();
+        let settings = Settings { search_path: Some(path), ..Settings::default() };
+        ["select gen_random_uuid()", "select public.gen_random_uuid()", "select gen_random_uuid(1)"].map(|text| {
+            let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog, &settings);
+            analysis.effects.iter().any(|effect| effect.action == Action::SqlExecute)
+        })
+    };
+    assert_eq!(own(&["public"], "public", 0), [false, true, false]);
+    assert_eq!(own(&["public"], "public", 1), [false, true, true]);
+    assert_eq!(own(&["pg_catalog", "public"], "public", 0), [false, true, false]);
+    assert_eq!(own(&["public", "pg_catalog"], "public", 0), [true, true, false]);
+    assert_eq!(own(&["public"], "pg_catalog", 0), [true, true, false]);
+}
+
+#[test]
 fn a_function_that_is_called_without_its_parentheses_is_one_of_somebodys() {
     for (name, arguments, text) in [
         ("percentile_disc", vec![701, 23], "select percentile_disc(0.5) within group (order by k) from things"),

@@ -185,11 +185,21 @@ impl<'a> Walk<'a> {
             Some("pg_catalog") => false,
             Some(schema) => self.schema_meant(schema).is_some_and(|schema| function.schema == schema),
             // Never the session's own, whatever the path says.
-            None => &*function.schema == "pg_catalog" || self.path.contains(&function.schema),
+            None => {
+                let found = &*function.schema == "pg_catalog" || self.path.contains(&function.schema);
+                found && !(given.values.is_empty() && builtin::is_called_alone(name) && self.is_behind(function))
+            }
         };
         let operands: Vec<Operand> = given.values.iter().map(Operand::from).collect();
         let could = |function: &&Function| could_take(function, given) && self.takes(function, given, &operands);
         catalog.functions_named(name).filter(within).filter(could).collect()
+    }
+
+    /// Whether a function is in a schema that the server looks into after PostgreSQL's own.
+    fn is_behind(&self, function: &Function) -> bool {
+        let place = |schema: &str| self.path.iter().position(|on| **on == *schema);
+        let before = |at: usize| place(&function.schema).is_some_and(|behind| behind > at);
+        &*function.schema != "pg_catalog" && place("pg_catalog").is_none_or(before)
     }
 
     /// Whether a function may take arguments like these.
