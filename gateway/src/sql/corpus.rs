@@ -308,7 +308,69 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ("select set_config('standard_conforming_strings', 'off', false)", "read, unknown"),
     ("select set_config('client_encoding', 'utf-8', false)", "read, session"),
     ("select set_config(name, 'x', false) from orders", "read orders, declassify, unknown"),
+    ("set row_security = off", "session"),
+    ("set row_security = on", "privilege"),
+    ("set restrict_nonsystem_relation_kind = 'view, foreign-table'", "session"),
+    ("set restrict_nonsystem_relation_kind = 'view'", "privilege"),
+    (
+        "select relname from pg_locks l join pg_class c on c.oid = l.relation",
+        "read pg_catalog.pg_class, read pg_catalog.pg_locks",
+    ),
+    (
+        "select objid from pg_locks l join pg_class c on c.oid = l.relation",
+        "read pg_catalog.pg_class, read pg_catalog.pg_locks, unknown",
+    ),
+    (
+        "select l from pg_locks l join pg_class c on c.oid = l.relation",
+        "read pg_catalog.pg_class, read pg_catalog.pg_locks, unknown",
+    ),
+    (
+        "select c.oid from pg_class c where exists (select from pg_authid where rolpassword = relname)",
+        "read pg_catalog.pg_authid, read pg_catalog.pg_class, unknown",
+    ),
+    (
+        "select (select rolpassword from pg_class limit 1) from pg_authid",
+        "read pg_catalog.pg_authid, read pg_catalog.pg_class, unknown",
+    ),
+    (
+        "select (select rolname from pg_class where relname = 'x') from pg_authid",
+        "read pg_catalog.pg_authid, read pg_catalog.pg_class",
+    ),
+    ("select * from pg_authid", "read pg_catalog.pg_authid, unknown"),
+    (
+        "select subconninfo from pg_subscription s, pg_class c",
+        "read pg_catalog.pg_class, read pg_catalog.pg_subscription, unknown",
+    ),
     ("select set_config($1, 'x', false)", "read, unknown"),
+    (
+        "select set_config(name, 'x', false) from pg_settings where name = 'bytea_output'",
+        "read pg_catalog.pg_settings, session",
+    ),
+    (
+        "select set_config(name, 'x', false) from pg_catalog.pg_settings where name = 'role'",
+        "read pg_catalog.pg_settings, session, privilege",
+    ),
+    ("select set_config(name, 'x', false) from pg_settings", "read pg_catalog.pg_settings, session, unknown"),
+    (
+        "select set_config(name, 'x', false) from pg_settings where name <> 'bytea_output'",
+        "read pg_catalog.pg_settings, session, unknown",
+    ),
+    (
+        "select set_config(name, 'x', false) from pg_settings where name = 'bytea_output' or true",
+        "read pg_catalog.pg_settings, session, unknown",
+    ),
+    (
+        "select (select set_config(name, 'x', false) from (select 'role' as name) x) from pg_settings where name = 'bytea_output'",
+        "read pg_catalog.pg_settings, session, unknown",
+    ),
+    (
+        "with pg_settings as (select 'role' as name) select set_config(name, 'x', false) from pg_settings where name = 'bytea_output'",
+        "unknown",
+    ),
+    (
+        "select name from pg_settings where name = 'bytea_output' and set_config(name, 'x', false) = 'x'",
+        "read pg_catalog.pg_settings, session, unknown",
+    ),
     ("select set_config('x.y', ssn, false) from users", "read users, read users.ssn, session, declassify users.ssn"),
     ("select public.set_config('TimeZone', 'x', false)", "read, execute set_config"),
     ("set standard_conforming_strings = on", "session"),

@@ -80,6 +80,8 @@ pub(super) struct Call {
     pub(super) aggregates: bool,
     /// What the built-in `set_config` does with the setting that it names.
     pub(super) sets: Option<Sets>,
+    /// Whether it names that by a column of the row of `pg_settings` that the query's condition chooses.
+    pub(super) chosen: bool,
 }
 
 /// A change of a setting.

@@ -75,6 +75,8 @@ commit;
 set session authorization boss;
 --- role by function: refused; differs it ends with the session
 select set_config('role', 'boss', false);
+--- role by the row of a setting: refused; differs it ends with the session
+select set_config(name, 'boss', false) from pg_settings where name = 'role';
 --- session authorization by function: refused; differs it ends with the session
 select set_config('session_authorization', 'boss', false);
 --- replication role: refused; differs it ends with the session

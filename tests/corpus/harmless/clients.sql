@@ -247,6 +247,18 @@ COMMIT;
 --- pg_dump: path: same
 SELECT pg_catalog.set_config('search_path', '', false);
 SELECT count(*) FROM public.orders;
+--- pg_dump: a setting that not every server has: same
+SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind';
+--- pg_dump: the view of several sessions: same; differs names of snapshots
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SELECT pg_catalog.pg_export_snapshot();
+COMMIT;
+--- pg_dumpall: members of roles: same
+SELECT ur.rolname AS role, um.rolname AS member, a.admin_option, ug.rolname AS grantor FROM pg_auth_members a LEFT JOIN pg_authid ur on ur.oid = a.roleid LEFT JOIN pg_authid um on um.oid = a.member LEFT JOIN pg_authid ug on ug.oid = a.grantor WHERE NOT (ur.rolname ~ '^pg_' AND um.rolname ~ '^pg_') ORDER BY 1,2,3;
+--- psql: user mappings: same
+SELECT um.srvname AS "Server", um.usename AS "User name" FROM pg_catalog.pg_user_mappings um ORDER BY 1, 2;
+--- psql: subscriptions: same
+SELECT subname AS "Name" , pg_catalog.pg_get_userbyid(subowner) AS "Owner" , subenabled AS "Enabled" , subpublications AS "Publication" FROM pg_catalog.pg_subscription WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) ORDER BY 1;
 --- pg_dump: extensions: same
 SELECT x.extname, n.nspname, x.extrelocatable, x.extversion, x.extconfig, x.extcondition FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace ORDER BY 1;
 --- pg_dump: tables: same
@@ -298,6 +310,10 @@ select 'orders'::regclass::text, to_regclass('nobody'), 'mood'::regtype::text, '
 SELECT pid, usename, state, wait_event_type, wait_event, now() - query_start AS runs FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY query_start;
 --- monitoring: how many are connected: same; differs processes
 SELECT state, count(*) FROM pg_stat_activity WHERE datname = current_database() GROUP BY state;
+--- monitoring: which tables are locked: same; differs processes
+SELECT relname, mode, granted FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE relname = 'orders';
+--- monitoring: what the database of a session is: same; differs processes
+SELECT pid, state FROM pg_stat_activity WHERE datid = (SELECT oid FROM pg_database WHERE datname = current_database());
 --- monitoring: who waits for whom: same
 SELECT w.pid, b.pid FROM pg_locks w JOIN pg_locks b ON b.locktype = w.locktype AND b.relation = w.relation AND b.pid <> w.pid WHERE NOT w.granted AND b.granted;
 --- monitoring: indexes that nobody uses: same
@@ -310,4 +326,4 @@ SELECT application_name, state, sync_state FROM pg_stat_replication;
 SELECT set_config('DateStyle', 'ISO', false);
 SET client_encoding TO 'UTF8';
 --- pg_dump: all settings: same; forms simple
-SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET check_function_bodies = false; SET xmloption = content; SET client_min_messages = warning;
+SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET check_function_bodies = false; SET xmloption = content; SET client_min_messages = warning; SET row_security = off;

@@ -10,7 +10,7 @@ use super::value::Value;
 use crate::access::{Action, Facts, Name, Object, Tags};
 use crate::sql::Changes;
 use crate::sql::builtin::{self, Class};
-use crate::sql::form::{Call, Expr, Sets};
+use crate::sql::form::{Call, Expr, Sets, Table};
 
 /// Functions that make a value of a type that an argument names, or is of: its input functions run, and its checks.
 const MADE: [&str; 17] = [
@@ -44,12 +44,26 @@ impl Walk<'_> {
             && self.catalog.complete
             && call.named.is_empty()
             && !own()
+            && (!call.chosen || self.is_chosen(scope))
             && (call.name.len() == 1 || call.name.first().is_some_and(|schema| schema == "pg_catalog"))
         {
             return self.set(sets, values);
         }
         let given = Given { values, names: call.named.clone(), variadic: call.variadic };
         self.called(&call.name, given, &call.over, call.aggregates, scope)
+    }
+
+    /// Whether the row that says which setting is the system's own, and what it is compared by PostgreSQL's.
+    fn is_chosen(&self, scope: &Scope<'_>) -> bool {
+        let settings = Table { name: "pg_settings".to_owned(), ..Table::default() };
+        let text = Operand::of(Some(TEXT));
+        // What a body gives a name to may be called as the column is.
+        !self.in_body
+            && scope.arguments.is_empty()
+            && scope.ctes.find(&settings.name, 0).is_none()
+            && self.may_be_system(&settings)
+            && self.relation(&settings).is_none()
+            && self.own_operators("=", text, Operand::Literal).is_empty()
     }
 
     /// The built-in `set_config` of a setting that is known. What it is set to, anyone may ask for.

@@ -102,13 +102,16 @@ impl Lowering<'_> {
             || over.is_some()
             || ordered;
         self.calls.push(path.clone());
+        let mut chosen = false;
         let sets = match args.as_slice() {
             [
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(setting)),
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(value)),
                 _,
             ] if path.last().is_some_and(|name| self.dialect.is_setter(name)) => {
-                literal_text(setting).map(|setting| self.dialect.sets(setting, literal_text(value)))
+                chosen = self.setting.is_some() && self.is_name_of_setting(setting);
+                let setting = if chosen { self.setting.as_deref() } else { literal_text(setting) };
+                setting.map(|setting| self.dialect.sets(setting, literal_text(value)))
             }
             _ => None,
         };
@@ -119,6 +122,7 @@ impl Lowering<'_> {
             over: over_what,
             aggregates,
             sets,
+            chosen,
             ..Call::default()
         }))
     }

@@ -55,7 +55,7 @@ pub(super) fn lower(text: &str, dialect: &dyn Dialect) -> Option<Program> {
     stacker::maybe_grow(STACK, STACK.saturating_add(1024 * 1024), || {
         let parser = Parser::new(dialect.parser()).with_recursion_limit(MAX_RECURSION);
         let parsed = parser.try_with_sql(text).ok()?.parse_statements().ok()?;
-        let mut lowering = Lowering { dialect, parameters: 0, calls: Vec::new(), opaque: Vec::new() };
+        let mut lowering = Lowering { dialect, parameters: 0, calls: Vec::new(), opaque: Vec::new(), setting: None };
         let statements = parsed.iter().map(|statement| lowering.statement(statement)).collect();
         let Lowering { parameters, calls, opaque, .. } = lowering;
         Some(Program { statements, parameters, calls, opaque })
@@ -68,6 +68,8 @@ struct Lowering<'a> {
     parameters: usize,
     calls: Vec<Vec<String>>,
     opaque: Vec<&'static str>,
+    /// The setting whose row of `pg_settings` the query reads that is lowered.
+    setting: Option<String>,
 }
 
 impl Lowering<'_> {

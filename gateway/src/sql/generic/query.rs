@@ -3,11 +3,12 @@
 use sqlparser::ast::{
     BinaryOperator, Cte as AstCte, Distinct, Expr as Ast, Fetch, Function, FunctionArg, FunctionArgExpr,
     FunctionArguments, GroupByExpr, LimitClause, NamedWindowExpr, OrderByExpr, OrderByKind, Query as AstQuery, Select,
-    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableWithJoins, Value, With,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableFactor, TableWithJoins,
+    Value, With,
 };
 
 use super::Lowering;
-use super::expr::bare;
+use super::expr::{bare, literal_text};
 use crate::sql::form::{Constant, Cte, Expr, Figured, Output, Query, Source, Statement, Table, UNNAMED};
 
 impl Lowering<'_> {
@@ -141,6 +142,7 @@ impl Lowering<'_> {
             value_table_mode,
             flavor: _,
         } = select;
+        let around = self.setting.take();
         let mut query = Query::default();
         let other = select_modifiers.is_some()
             || top.is_some()
@@ -168,7 +170,9 @@ impl Lowering<'_> {
             }
         }
         query.sources = self.sources(from);
+        self.setting = selection.as_ref().and_then(|predicate| self.setting_of(from, predicate));
         query.outputs = self.outputs(projection);
+        self.setting = None;
         query.predicate = selection.as_ref().map(|predicate| self.expr(predicate));
         query.having = having.as_ref().map(|having| self.expr(having));
         match distinct {
@@ -188,7 +192,32 @@ impl Lowering<'_> {
                 NamedWindowExpr::NamedWindow(_) => Expr::Computed(Vec::new()),
             });
         }
+        self.setting = around;
         query
+    }
+
+    /// The setting whose row a query reads of `pg_settings`.
+    fn setting_of(&self, from: &[TableWithJoins], predicate: &Ast) -> Option<String> {
+        let [TableWithJoins { relation: TableFactor::Table { name, alias: None, args: None, .. }, joins }] = from
+        else {
+            return None;
+        };
+        let table = self.path(name)?;
+        let system = matches!(table.as_slice(), [name] if name == "pg_settings")
+            || matches!(table.as_slice(), [schema, name] if schema == "pg_catalog" && name == "pg_settings");
+        match predicate {
+            Ast::BinaryOp { left, op: BinaryOperator::Eq, right }
+                if system && joins.is_empty() && self.is_name_of_setting(left) =>
+            {
+                literal_text(right).map(str::to_owned)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an expression is the column of `pg_settings` that says which setting.
+    pub(super) fn is_name_of_setting(&self, expr: &Ast) -> bool {
+        matches!(bare(expr), Ast::Identifier(ident) if self.name(ident) == "name")
     }
 
     pub(super) fn sources(&mut self, from: &[TableWithJoins]) -> Vec<Source> {

@@ -214,12 +214,16 @@ impl Lowering {
     pub(super) fn call(&mut self, call: &FuncCall) -> Expr {
         let name = self.server.called(strings(&call.funcname));
         self.calls.push(name.clone());
-        let mut sets = None;
+        let (mut sets, mut chosen) = (None, false);
         if name.last().is_some_and(|name| name == "set_config") {
             // The first argument says which setting, and some are privileges.
             self.shape_decides = false;
             sets = match call.args.as_slice() {
-                [setting, value, _] => text(setting).map(|setting| super::statement::sets(setting, text(value))),
+                [setting, value, _] => {
+                    chosen = self.setting.is_some() && super::query::is_name_of_setting(setting);
+                    let setting = if chosen { self.setting.as_deref() } else { text(setting) };
+                    setting.map(|setting| super::statement::sets(setting, text(value)))
+                }
                 _ => None,
             };
         }
@@ -244,7 +248,7 @@ impl Lowering {
             _ => None,
         });
         let (named, variadic) = (named.collect(), call.func_variadic);
-        Expr::Call(Box::new(Call { name, arguments, named, variadic, over, aggregates, sets }))
+        Expr::Call(Box::new(Call { name, arguments, named, variadic, over, aggregates, sets, chosen }))
     }
 
     fn window(&mut self, window: &WindowDef) -> Expr {

@@ -145,6 +145,8 @@ struct Lowering {
     server: Server,
     /// Whether the server takes something in it for something else.
     otherwise: bool,
+    /// The setting whose row of `pg_settings` the query reads that is lowered.
+    setting: Option<String>,
     /// The text of the statement that is lowered, where it is one that gives another a name.
     source: String,
 }
@@ -158,6 +160,7 @@ impl Lowering {
             columns: Vec::new(),
             server,
             otherwise: false,
+            setting: None,
             source: String::new(),
         }
     }

@@ -2,11 +2,11 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    Alias, CommonTableExpr, FuncCall, JoinExpr, Node, RangeFunction, RangeTableFunc, RangeVar, SelectStmt,
+    AExprKind, Alias, CommonTableExpr, FuncCall, JoinExpr, Node, RangeFunction, RangeTableFunc, RangeVar, SelectStmt,
     SetOperation, WithClause,
 };
 
-use super::expr::type_name;
+use super::expr::{text, type_name};
 use super::{Lowering, Server, strings};
 use crate::sql::form::{Added, Call, Cte, Expr, Figured, On, Output, Query, Source, Statement, Table, UNNAMED};
 use crate::sql::predicate::is_written;
@@ -26,6 +26,25 @@ fn called(alias: Option<&Alias>) -> (Option<String>, Vec<String>) {
         Some(alias) => (Some(alias.aliasname.clone()), strings(&alias.colnames)),
         None => (None, Vec::new()),
     }
+}
+
+/// The setting whose row a query reads of `pg_settings`: how clients set one that not every server has.
+fn setting(select: &SelectStmt) -> Option<String> {
+    let [from] = select.from_clause.as_slice() else { return None };
+    let Some(NodeEnum::RangeVar(range)) = &from.node else { return None };
+    let system = range.schemaname.is_empty() || range.schemaname == "pg_catalog";
+    if !system || range.relname != "pg_settings" || range.alias.is_some() {
+        return None;
+    }
+    let Some(NodeEnum::AExpr(equals)) = select.where_clause.as_deref()?.node.as_ref() else { return None };
+    let plain = equals.kind() == AExprKind::AexprOp && strings(&equals.name) == ["="];
+    let is_name = equals.lexpr.as_deref().is_some_and(is_name_of_setting);
+    equals.rexpr.as_deref().filter(|_| plain && is_name).and_then(text).map(str::to_owned)
+}
+
+/// Whether an expression is the column of `pg_settings` that says which setting.
+pub(super) fn is_name_of_setting(node: &Node) -> bool {
+    matches!(&node.node, Some(NodeEnum::ColumnRef(column)) if strings(&column.fields) == ["name"])
 }
 
 impl Lowering {
@@ -55,6 +74,7 @@ impl Lowering {
     }
 
     pub(super) fn query(&mut self, select: &SelectStmt) -> Query {
+        let around = self.setting.take();
         let mut query = Query { with: self.with(select.with_clause.as_ref()), ..Query::default() };
         if select.op() != SetOperation::SetopNone {
             query.all = select.all && select.op() == SetOperation::SetopUnion;
@@ -63,7 +83,10 @@ impl Lowering {
         }
         query.into = select.into_clause.as_deref().and_then(|into| into.rel.as_ref()).map(table);
         query.sources = self.sources(&select.from_clause);
+        // Computed of the rows alone that the condition leaves.
+        self.setting = setting(select);
         query.outputs = self.outputs(&select.target_list);
+        self.setting = None;
         query.values = select
             .values_lists
             .iter()
@@ -84,6 +107,7 @@ impl Lowering {
         for one in [&select.limit_offset, &select.limit_count] {
             query.uses.extend(self.optional(one.as_ref()));
         }
+        self.setting = around;
         query
     }
 
@@ -290,7 +314,7 @@ fn figure(node: &Node, server: Server) -> Option<Figured> {
         NodeEnum::ColumnRef(column) => last(&column.fields, true),
         NodeEnum::AIndirection(e) => last(&e.indirection, true).or_else(|| figure(e.arg.as_deref()?, server)),
         NodeEnum::FuncCall(call) => last(&call.funcname, true),
-        NodeEnum::AExpr(e) if e.kind() == pg_query::protobuf::AExprKind::AexprNullif => good("nullif"),
+        NodeEnum::AExpr(e) if e.kind() == AExprKind::AexprNullif => good("nullif"),
         NodeEnum::TypeCast(cast) => match cast.arg.as_deref().and_then(|arg| figure(arg, server)) {
             Some((name, true)) => Some((name, true)),
             weak => cast.type_name.as_ref().and_then(|of| last(&of.names, false)).or(weak),

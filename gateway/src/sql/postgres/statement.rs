@@ -540,7 +540,8 @@ fn set_variable(set: &VariableSetStmt) -> Statement {
 pub(in crate::sql) fn sets(name: &str, value: Option<&str>) -> Sets {
     let name = name.to_ascii_lowercase();
     let lexical = LEXICAL.contains(&name.as_str()) && !value.is_some_and(|value| is_pinned(&name, value));
-    let action = if PRIVILEGED.contains(&name.as_str()) {
+    let privileged = PRIVILEGED.contains(&name.as_str()) && !value.is_some_and(|value| is_strict(&name, value));
+    let action = if privileged {
         Action::SqlPrivilege
     } else if lexical {
         Action::SqlUnknown
@@ -550,6 +551,20 @@ pub(in crate::sql) fn sets(name: &str, value: Option<&str>) -> Sets {
     // RESET ALL names none.
     let matters = name.is_empty() || NAMING.contains(&name.as_str()) || lexical;
     Sets { action, changes: if matters { Changes::SETTINGS } else { Changes::default() } }
+}
+
+/// Whether this value of a setting lets a role do less than any other: what reads a database whole says that it wants to be
+/// refused rather than be given a part of the rows, or run what a view does.
+fn is_strict(name: &str, value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    match name {
+        "row_security" => matches!(value.as_str(), "off" | "false" | "no" | "0"),
+        "restrict_nonsystem_relation_kind" => {
+            let kinds: Vec<&str> = value.split(',').map(str::trim).collect();
+            kinds.contains(&"view") && kinds.contains(&"foreign-table")
+        }
+        _ => false,
+    }
 }
 
 /// Whether this value of a setting is the one by which the gateway reads texts: to say it changes nothing.
