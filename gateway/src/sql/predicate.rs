@@ -54,17 +54,22 @@ pub(super) fn is_equals(name: &[String]) -> bool {
     }
 }
 
-/// How a write's rows are chosen. `is_target`: whether a column's path names a column of the target.
-pub(super) fn predicate(write: &Write, is_target: &dyn Fn(&[String]) -> bool) -> Predicate {
-    write.predicate.as_ref().map_or(Predicate::None, |predicate| conjunct(predicate, is_target))
+/// How a write's rows are chosen. `is_target`: whether a column's path names a column of the target; `names_rows`: whether
+/// one that tells rows apart.
+pub(super) fn predicate(
+    write: &Write,
+    is_target: &dyn Fn(&[String]) -> bool,
+    names_rows: &dyn Fn(&[String]) -> bool,
+) -> Predicate {
+    write.predicate.as_ref().map_or(Predicate::None, |predicate| conjunct(predicate, is_target, names_rows))
 }
 
 // `Predicate` orders its kinds from the weakest to the strongest.
-fn conjunct(expr: &Expr, is_target: &dyn Fn(&[String]) -> bool) -> Predicate {
+fn conjunct(expr: &Expr, is_target: &dyn Fn(&[String]) -> bool, names_rows: &dyn Fn(&[String]) -> bool) -> Predicate {
     if let Expr::And(parts) = expr {
-        return parts.iter().map(|part| conjunct(part, is_target)).max().unwrap_or(Predicate::Tautology);
+        return parts.iter().map(|part| conjunct(part, is_target, names_rows)).max().unwrap_or(Predicate::Tautology);
     }
-    let bare = |one: &Expr, other: &Expr| matches!(one, Expr::Column(path) if is_target(path)) && is_value(other);
+    let bare = |one: &Expr, other: &Expr| matches!(one, Expr::Column(path) if names_rows(path)) && is_value(other);
     if equality(expr).is_some_and(|e| bare(e.left, e.right) || e.even && bare(e.right, e.left)) {
         return Predicate::Equality;
     }

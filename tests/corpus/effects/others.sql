@@ -159,3 +159,7 @@ explain analyze select f_purge(1);
 delete from v_kind where kind = 'log';
 --- update by a view's constant: refused
 update v_kind set line = 'x' where kind in ('log', 'other');
+--- delete by a system column: refused
+delete from orders where tableoid = 'orders'::regclass;
+--- update by a system column: refused
+update orders set state = 'void' where tableoid in ('orders'::regclass, 'logs'::regclass);

@@ -33,11 +33,14 @@ impl<'a> Walk<'a> {
         let has = |column: &str| {
             known.map(|known| {
                 let brought = known.has_system_columns() && SYSTEM_COLUMNS.contains(&column);
-                let shown = target.rows.columns.iter().find(|shown| shown.name == column);
-                // What a view computes may be the same in every row.
-                let computed = known.kind == RelationKind::View
-                    && shown.is_some_and(|shown| self.graph.exact(shown.node).len() < 2);
-                brought || !computed && known.columns.iter().any(|c| *c.name == *column)
+                brought || known.columns.iter().any(|c| *c.name == *column)
+            })
+        };
+        // What a view computes may be the same in every row, and so are most of the columns that the system brings.
+        let same = |column: &str| {
+            known.is_some_and(|known| match target.rows.columns.iter().find(|shown| shown.name == column) {
+                Some(shown) => known.kind == RelationKind::View && self.graph.exact(shown.node).len() < 2,
+                None => column != "ctid",
             })
         };
         let is_target = |path: &[String]| match path {
@@ -45,7 +48,8 @@ impl<'a> Walk<'a> {
             [table, column] => *table == write.target.called() && has(column).unwrap_or(true),
             _ => false,
         };
-        let how = predicate(write, &is_target);
+        let names_rows = |path: &[String]| is_target(path) && !path.last().is_some_and(|column| same(column));
+        let how = predicate(write, &is_target, &names_rows);
         let inserts = inserted.as_ref().map(|rows| self.insert(write, rows, &target)).unwrap_or_default();
         if write.conflict {
             let excluded = self.excluded(write, inserted.as_ref(), &target);
