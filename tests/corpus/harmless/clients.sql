@@ -219,6 +219,15 @@ SELECT version();
 SELECT * FROM current_schema();
 --- sequelize: tables: same
 SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type LIKE '%TABLE' AND table_name != 'spatial_ref_sys' ORDER BY 1;
+--- sequelize: columns: same
+SELECT c.column_name as "Field", (CASE WHEN c.udt_name = 'hstore' THEN c.udt_name ELSE c.data_type END) || (CASE WHEN c.character_maximum_length IS NOT NULL THEN '(' || c.character_maximum_length || ')' ELSE '' END) as "Type", (SELECT array_agg(e.enumlabel) FROM pg_catalog.pg_type t JOIN pg_catalog.pg_enum e ON t.oid=e.enumtypid WHERE t.typname=c.udt_name) AS "special", (SELECT pgd.description FROM pg_catalog.pg_statio_all_tables AS st INNER JOIN pg_catalog.pg_description pgd on (pgd.objoid=st.relid) WHERE c.ordinal_position=pgd.objsubid AND c.table_name=st.relname) AS "Comment" FROM information_schema.columns c WHERE c.table_name = 'users' AND c.table_schema = 'public' ORDER BY c.ordinal_position;
+--- sequelize: an enumeration that may be there: same
+DO 'BEGIN CREATE TYPE w AS ENUM(''a'', ''b''); EXCEPTION WHEN duplicate_object THEN null; END';
+DO 'BEGIN CREATE TYPE w AS ENUM(''a'', ''b''); EXCEPTION WHEN duplicate_object THEN null; END';
+SELECT 'b'::w;
+--- drizzle: a foreign key that may be there: same
+CREATE TABLE w (id int, state text);
+DO $$ BEGIN ALTER TABLE w ADD CONSTRAINT w_state CHECK (state <> ''); EXCEPTION WHEN duplicate_object THEN null; END $$;
 --- knex: has a table: same
 \params orders
 select * from information_schema.tables where table_name = $1 and table_schema = current_schema() and table_catalog = current_database() limit 0;

@@ -9,7 +9,8 @@ mod tokens;
 
 use self::tokens::{Kind, Tokens};
 use super::{Server, is_bounded, lower};
-use crate::sql::form::{Expr, Statement};
+use crate::access::Action;
+use crate::sql::form::{Expr, Statement, Target};
 
 /// The longest body that is read, in bytes, and the most variables it may have.
 const MAX_BODY: usize = 64 * 1024;
@@ -54,10 +55,29 @@ pub(in crate::sql) enum Declared {
 
 /// Reads a body; `None`: it runs statements that it makes itself, or holds what is not known here.
 pub(in crate::sql) fn body(text: &str, server: Server) -> Option<Body> {
+    read(text, server, false)
+}
+
+/// The definition that a block runs, where it does nothing else: how scripts make what may be there already, and go on where
+/// it is. No variable stands for anything in such a statement.
+pub(super) fn definition(text: &str, server: Server) -> Option<Statement> {
+    let mut body = super::deep(text, || read(text, server, true))?;
+    let statement = body.statements.pop().filter(|_| body.statements.is_empty() && body.variables.is_empty())?;
+    is_definition(&statement).then_some(statement)
+}
+
+fn is_definition(statement: &Statement) -> bool {
+    let Statement::Act(act) = statement else { return false };
+    let defines =
+        |(action, _): &(Action, Target)| matches!(action, Action::SqlCreate | Action::SqlAlter | Action::SqlDrop);
+    act.inner.is_none() && act.namings.is_empty() && !act.effects.is_empty() && act.effects.iter().all(defines)
+}
+
+fn read(text: &str, server: Server, defines: bool) -> Option<Body> {
     if text.len() > MAX_BODY || !is_bounded(text) || !server.is_known() || server.lexes_otherwise(text) {
         return None;
     }
-    let mut reader = Reader { tokens: Tokens::of(text)?, server, nested: 0, body: Body::default() };
+    let mut reader = Reader { tokens: Tokens::of(text)?, server, nested: 0, defines, body: Body::default() };
     reader.block()?;
     reader.tokens.takes_sign(";");
     let few = reader.body.variables.len() <= MAX_VARIABLES;
@@ -73,6 +93,8 @@ struct Reader<'t> {
     tokens: Tokens<'t>,
     server: Server,
     nested: usize,
+    /// Whether definitions are read as well.
+    defines: bool,
     body: Body,
 }
 
@@ -106,11 +128,16 @@ impl Reader<'_> {
 
     /// One query or write.
     fn query(&mut self, text: &str) -> Option<()> {
+        // A block within this one could hold another, without end.
+        if text.get(..2).is_some_and(|word| word.eq_ignore_ascii_case("do")) {
+            return None;
+        }
         let mut program = lower(text, self.server)?;
         let statement = program.statements.pop().filter(|_| program.statements.is_empty())?;
         let plain = match &statement {
             Statement::Query(query) => query.into.is_none(),
             Statement::Write(_) => true,
+            Statement::Act(_) if self.defines => is_definition(&statement),
             Statement::Copy(_) | Statement::Runs(_) | Statement::Act(_) | Statement::Opaque => false,
         };
         self.body.statements.push(statement);

@@ -301,7 +301,9 @@ impl Lowering {
                 // Its text is a literal.
                 self.shape_decides = false;
                 let on = Target::Function(vec!["pg_catalog".to_owned(), "do".to_owned()]);
-                Statement::Act(Act { block: block_text(&block.args), ..act(Action::SqlExecute, on) })
+                let block = block_text(&block.args);
+                let defined = block.as_deref().and_then(|text| super::plpgsql::definition(text, self.server));
+                defined.unwrap_or_else(|| Statement::Act(Act { block, ..act(Action::SqlExecute, on) }))
             }
             NodeEnum::CallStmt(call) => {
                 let name = call.funccall.as_deref().map(|call| strings(&call.funcname)).unwrap_or_default();
