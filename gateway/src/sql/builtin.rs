@@ -12,11 +12,13 @@
 //! - ARRAY[] and ROW() printed as text double quotes and backslashes at each nesting.
 //! - A statement's own failing argument tells whether the sensitive one beside it is NULL: strict functions are not called.
 
+mod extension;
 mod table;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub(super) use extension::converts;
 use table::{OPERATORS, Overload, TABLES, WITHHELD_NAMES};
 use types::{NONE, TYPES, UNKNOWN, VARCHAR};
 

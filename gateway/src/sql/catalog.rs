@@ -257,7 +257,7 @@ pub struct Function {
     /// Its language: `sql`, `plpgsql`, `c`, `internal`, ...
     pub language: Name,
     /// Its source, for languages `sql` and `plpgsql`; for a body of the SQL standard the text that the server prints
-    /// (`RETURN ...` or `BEGIN ATOMIC ...`).
+    /// (`RETURN ...` or `BEGIN ATOMIC ...`); for `c` the library and the symbol in it, for `internal` the symbol.
     pub body: Option<Arc<str>>,
     /// Whether the body is one of the SQL standard, whose names were resolved when it was made.
     pub standard_body: bool,
@@ -376,6 +376,12 @@ pub struct Type {
     pub input: u32,
     /// `pg_proc.oid` of what makes text of it.
     pub output: u32,
+    /// The same of what is binary; 0 where it is not.
+    pub receive: u32,
+    /// The same of what is made binary; 0 where it is not.
+    pub send: u32,
+    /// `pg_proc.oid` of what reads its modifiers, as a length; 0 where it has none.
+    pub modifier: u32,
     /// The expressions of a domain's checks.
     pub checks: Vec<Arc<str>>,
     /// The expression of a domain's default.

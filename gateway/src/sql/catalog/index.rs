@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::{Cast, Catalog, Function, Operator, Relation, RelationKind, Type, TypeKind};
 use crate::access::Name;
+use crate::sql::builtin;
 
 /// The first OID of what somebody made (`FirstNormalObjectId`).
 const FIRST_MADE: u32 = 16_384;
@@ -156,6 +157,19 @@ impl Catalog {
         self.operators.get(*self.places().operators_by_oid.get(&oid)?)
     }
 
+    /// Whether values of a type are read and shown by what an extension of PostgreSQL's own brings for that, which computes from
+    /// them alone. Who may not make such functions cannot make such a type either, and who names one in a definition needs to
+    /// be allowed to run it.
+    pub(in crate::sql) fn converts_plainly(&self, of: &Type) -> bool {
+        let known = |function: u32| self.function(function).filter(|known| known.tags.is_empty());
+        let said = |function: u32| known(function).and_then(|known| Some((&*known.language, known.body.as_deref()?)));
+        let (Some(input), Some(output)) = (said(of.input), said(of.output)) else { return false };
+        let or_none = |function: u32| if function == 0 { Some(None) } else { said(function).map(Some) };
+        let (Some(receive), Some(send)) = (or_none(of.receive), or_none(of.send)) else { return false };
+        let plain = of.kind == TypeKind::Base && of.element == 0 && of.modifier == 0;
+        plain && builtin::converts(input, output, receive, send)
+    }
+
     /// Whether the server runs code of somebody's when it reads a value of this type, or makes one of another type of it.
     pub fn runs_code(&self, of: u32) -> bool {
         self.type_runs_code(of, MAX_NESTING)
@@ -166,8 +180,13 @@ impl Catalog {
             return false;
         }
         let Some(deeper) = deeper.checked_sub(1) else { return true };
-        if self.casts.iter().any(|cast| cast.source == of && cast.function != 0) {
+        let plain = self.types.get(&of).is_some_and(|of| self.converts_plainly(of));
+        let in_library = |cast: &Cast| self.function(cast.function).is_some_and(|known| &*known.language == "c");
+        if self.casts.iter().any(|cast| cast.source == of && cast.function != 0 && !(plain && in_library(cast))) {
             return true;
+        }
+        if plain {
+            return false;
         }
         let Some(known) = self.types.get(&of) else {
             // A table's rows, or an array of what is known.

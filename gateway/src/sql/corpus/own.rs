@@ -159,6 +159,46 @@ fn a_function_of_somebodys_type_is_not_taken_for_others() {
 }
 
 #[test]
+fn values_of_an_extensions_type_are_put_without_running_code_that_cannot_be_read() {
+    let own = |bodies: [(&str, &str); 2], tags: &[&str], modifier| {
+        let mut catalog = beside(TypeKind::Base, vec![]);
+        for (oid, (language, body)) in (90_010..).zip(bodies) {
+            catalog.functions.push(Function {
+                oid,
+                schema: "public".into(),
+                name: "h".into(),
+                language: language.into(),
+                body: Some(body.into()),
+                tags: crate::access::Tags::new(tags.iter().map(|tag| Name::from(*tag))),
+                ..Function::default()
+            });
+        }
+        let of = Type {
+            oid: OWN_TYPE,
+            schema: "public".into(),
+            name: "own".into(),
+            kind: TypeKind::Base,
+            input: 90_010,
+            output: 90_011,
+            modifier,
+            ..Type::default()
+        };
+        catalog.types.insert(OWN_TYPE, of);
+        let runs_code = catalog.runs_code(OWN_TYPE);
+        let texts = ["insert into things (c) values ('x')", "select 'x'::own", "update things set c = $1"];
+        (runs(catalog, texts), runs_code)
+    };
+    let hstore = [("c", "$libdir/hstore hstore_in"), ("c", "$libdir/hstore hstore_out")];
+    let citext = [("internal", "textin"), ("internal", "textout")];
+    assert_eq!(own(hstore, &[], 0), ([false; 3], false));
+    assert_eq!(own(citext, &[], 0), ([false; 3], false));
+    assert_eq!(own([("c", "/tmp/x hstore_in"), hstore[1]], &[], 0), ([true; 3], true));
+    assert_eq!(own([("other", "textin"), citext[1]], &[], 0), ([true; 3], true));
+    assert_eq!(own(hstore, &["code"], 0), ([true; 3], true));
+    assert_eq!(own(hstore, &[], 90_001), ([true; 3], true));
+}
+
+#[test]
 fn what_postgresql_has_since_13_comes_before_what_an_extension_brought_for_older_ones() {
     let own = |path: &[&str], schema: &str, defaults| {
         let mut catalog = beside(TypeKind::Base, vec![]);

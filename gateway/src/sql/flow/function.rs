@@ -401,7 +401,8 @@ impl<'a> Walk<'a> {
             if !self.step() {
                 return;
             }
-            for function in [of.input, of.output] {
+            let plain = catalog.converts_plainly(of);
+            for function in [of.input, of.output].into_iter().filter(|_| !plain) {
                 if catalog.function(function).is_some() {
                     self.execute(function);
                 }

@@ -360,6 +360,9 @@ impl Read {
             element: number(row, 5)?,
             input: number(row, 6)?,
             output: number(row, 7)?,
+            receive: number(row, 12)?,
+            send: number(row, 13)?,
+            modifier: number(row, 14)?,
             checks: Vec::new(),
             default: maybe(row, 10)?,
         };

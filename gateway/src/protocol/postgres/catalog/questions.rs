@@ -246,14 +246,17 @@ pub(super) fn functions(server: u32, which: Which<'_>) -> String {
         "aggmfinalfn",
     ];
     let parts = parts.map(|part| format!("a.{part}::pg_catalog.oid")).join(", ");
-    // 14 is SQL in every version; another language may have been given its name.
+    // 12 is what is built in, 13 what is in libraries and 14 SQL in every version; another language may have been given such a name.
     sql(&format!(
         "select x.oid, n.nspname, x.proname, x.prokind, x.proargtypes::pg_catalog.text, pg_catalog.to_json(x.proargnames), \
          x.proargmodes::pg_catalog.text, x.proallargtypes::pg_catalog.text, x.pronargdefaults, \
          pg_catalog.pg_get_expr(x.proargdefaults, 0::pg_catalog.oid), x.provariadic, x.prorettype, x.proretset, \
-         case when x.prolang [=] '14'::pg_catalog.oid then 'sql' when l.lanname [=] 'sql'::pg_catalog.name then 'other' \
-         else l.lanname::pg_catalog.text end, \
-         case when l.lanname [=] any (array['sql','plpgsql']::pg_catalog.name[]) then x.prosrc end, {standard}, \
+         case when x.prolang [=] '14'::pg_catalog.oid then 'sql' when x.prolang [=] '13'::pg_catalog.oid then 'c' \
+         when x.prolang [=] '12'::pg_catalog.oid then 'internal' \
+         when l.lanname [=] any (array['sql','c','internal']::pg_catalog.name[]) then 'other' else l.lanname::pg_catalog.text end, \
+         case when x.prolang [=] '13'::pg_catalog.oid then pg_catalog.concat(x.probin, ' ', x.prosrc) \
+         when x.prolang [=] '12'::pg_catalog.oid then x.prosrc \
+         when l.lanname [=] any (array['sql','plpgsql']::pg_catalog.name[]) then x.prosrc end, {standard}, \
          x.provolatile, x.proisstrict, x.prosecdef, pg_catalog.to_json(x.proconfig), {support}, \
          (array[{parts}])::pg_catalog.text \
          from pg_catalog.pg_proc x join pg_catalog.pg_namespace n on n.oid [=] x.pronamespace \
@@ -275,7 +278,8 @@ pub(super) fn types(which: Which<'_>) -> [String; 2] {
     [
         sql(&format!(
             "select x.oid, n.nspname, x.typname, x.typtype, {RESTRICTED}, x.typelem, x.typinput::pg_catalog.oid, \
-             x.typoutput::pg_catalog.oid, x.typarray, a.typname, pg_catalog.pg_get_expr(x.typdefaultbin, 0::pg_catalog.oid), x.typispreferred \
+             x.typoutput::pg_catalog.oid, x.typarray, a.typname, pg_catalog.pg_get_expr(x.typdefaultbin, 0::pg_catalog.oid), x.typispreferred, \
+             x.typreceive::pg_catalog.oid, x.typsend::pg_catalog.oid, x.typmodin::pg_catalog.oid \
              from pg_catalog.pg_type x join pg_catalog.pg_namespace n on n.oid [=] x.typnamespace \
              left join pg_catalog.pg_type a on a.oid [=] x.typarray where {TYPES_MADE} and {}",
             which.filter("x.oid")
