@@ -57,8 +57,12 @@ fn a_block_says_why_reaches_no_server_and_leaves_the_session_usable() -> Result<
     let said = fixture.psql(&["delete from users", "delete from users where id = 3", "select count(*) from users"])?;
     assert!(said.contains("a delete names its rows") && said.contains("DELETE 1") && said.contains("2\n"), "{said}");
     let unread = "set client_encoding = 'SJIS'";
-    let said =
-        fixture.psql(&["grant all on users to public", "do $$ begin drop table users; end $$", unread, "selec 1"])?;
+    let said = fixture.psql(&[
+        "grant all on users to public",
+        "do $$ begin execute 'drop table users'; end $$",
+        unread,
+        "selec 1",
+    ])?;
     // What the server does not understand either, it says itself.
     for words in ["sql.privilege", "sql.execute", "sql.unknown", "syntax error"] {
         assert!(said.contains(words), "{words}: {said}");
