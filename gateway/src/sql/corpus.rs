@@ -596,6 +596,18 @@ fn a_relation_with_a_name_of_the_systems_hides_nothing() {
 }
 
 #[test]
+fn a_block_that_is_one_definition_plugs_in_what_that_does() {
+    for text in [
+        "create operator === (leftarg = text, rightarg = text, function = f)",
+        "create cast (text as int) with function f(text)",
+    ] {
+        let alone = effects(text);
+        assert!(alone.contains("execute f"), "{text}: {alone}");
+        assert_eq!(effects(&format!("do $$ begin {text}; end $$")), alone, "{text}");
+    }
+}
+
+#[test]
 fn a_relation_that_is_only_made_or_dropped_or_renamed_tells_nothing() {
     let analyze = |catalog: &Catalog, text: &str| {
         Analyzer::default().analyze(text.as_bytes(), &Arc::new(catalog.clone()), &Settings::default())

@@ -140,6 +140,10 @@ fn plugs(node: &NodeEnum) -> Vec<Vec<String>> {
 impl Lowering {
     /// A statement, with what its definition plugs in and computes.
     pub(super) fn defined(&mut self, node: &NodeEnum, lowered: Statement) -> Statement {
+        // The definition that a block runs has all of that from its own text.
+        if matches!(node, NodeEnum::DoStmt(_)) {
+            return lowered;
+        }
         let Statement::Act(mut act) = lowered else { return lowered };
         act.plugs = plugs(node);
         act.gives = gives(node);
