@@ -13,6 +13,7 @@ mod pki;
 mod place;
 mod postgres;
 mod process;
+mod reading;
 mod sluice;
 mod sniffer;
 
@@ -24,5 +25,6 @@ pub use pki::{Authority, Certificate};
 pub use place::Place;
 pub use postgres::{Auth, Postgres, PostgresOptions, postgres_bin};
 pub use process::{Finished, Process, eventually, run, run_within};
+pub use reading::read_some;
 pub use sluice::{Setup, Sluice, sluice_bin, use_sluice_bin};
 pub use sniffer::Sniffer;

@@ -9,7 +9,7 @@ mod door;
 #[expect(dead_code, reason = "the start-up's suite uses the rest of it")]
 mod raw;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use door::{Door, Options};
-use harness::eventually;
+use harness::{eventually, read_some};
 use raw::{Raw, startup};
 
 const ROLE: &str = "the-gateways-role";
@@ -69,7 +69,7 @@ fn play(mut stream: TcpStream, script: &Script, flood: Option<&[u8]>) -> Result<
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     let mut heard = vec![0; 64 * 1024];
     for said in script {
-        let count = stream.read(&mut heard)?;
+        let count = read_some(&mut stream, &mut heard)?;
         ensure!(count > 0, "closed");
         let nonce = String::from_utf8_lossy(heard.get(..count).unwrap_or_default()).into_owned();
         let nonce = nonce.rsplit(",r=").next().unwrap_or_default().to_owned();
@@ -79,7 +79,7 @@ fn play(mut stream: TcpStream, script: &Script, flood: Option<&[u8]>) -> Result<
         stream.write_all(flood)?;
     }
     // Until the gateway closes.
-    while stream.read(&mut heard)? > 0 {}
+    while read_some(&mut stream, &mut heard)? > 0 {}
     Ok(())
 }
 
@@ -141,7 +141,7 @@ fn deaf() -> Result<(SocketAddr, JoinHandle<Result<TcpStream>>)> {
     let address = listener.local_addr()?;
     let thread = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept()?;
-        ensure!(stream.read(&mut [0; 1024])? > 0, "closed");
+        ensure!(read_some(&mut stream, &mut [0; 1024])? > 0, "closed");
         let parameter = |text: &str| message(b'S', text.as_bytes());
         let said = [
             authentication(0, b""),

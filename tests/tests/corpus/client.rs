@@ -185,7 +185,7 @@ impl Client {
                 }
             }
             let mut chunk = [0; 16 * 1024];
-            match self.stream.read(&mut chunk) {
+            match harness::read_some(&mut self.stream, &mut chunk) {
                 Ok(0) => {
                     self.closed = true;
                     return Ok(None);
