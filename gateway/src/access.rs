@@ -156,6 +156,13 @@ fn push_parts(id: &mut String, database: &str, parts: &[&str]) {
     }
 }
 
+/// `name` the way SQL spells it: bare if it is a plain lower-case identifier, in double quotes otherwise.
+pub fn quoted(name: &str) -> String {
+    let mut out = String::new();
+    push_quoted(&mut out, name);
+    out
+}
+
 /// Appends `name` the way SQL spells it: bare if it is a plain lower-case identifier, in double quotes otherwise.
 fn push_quoted(out: &mut String, name: &str) {
     let plain = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Cache};
 
@@ -20,7 +21,7 @@ use crate::access::{Action, Effect, Facts, Name, Object, Tags};
 use crate::log;
 use crate::mask::{Mask, Plan};
 use crate::metrics;
-use crate::policy::{Decision, Memo, Policies, Principal, ResourceRef};
+use crate::policy::{Decision, Memo, Policies, Principal, Request, ResourceRef, SqlContext};
 pub use crate::record::Outcome;
 use crate::record::{CommandId, RecordError, Recorder, SessionId};
 use crate::sql::{Analysis, Analyzer, Catalog};
@@ -251,6 +252,25 @@ impl Guard {
         self.answer(&ruling, &analysis, in_transaction, |evidence, verdict, ruled| {
             evidence.operation("operation", text, verdict, ruled, in_transaction)
         })
+    }
+
+    /// Whether a value of unknown origin may be shown, which no command asks for: what the session hears since it sent the
+    /// statement `text`. Not recorded.
+    pub fn shows_anything(&mut self, text: &str) -> bool {
+        let Some(resource) = &self.party.resource else { return false };
+        let effect = Effect {
+            action: Action::SqlDeclassify,
+            object: Object::Resource,
+            tags: Tags::default(),
+            facts: Facts::default(),
+        };
+        let context = SqlContext { text, fingerprint: "", in_transaction: false, at: SystemTime::now() };
+        let request = Request { principal: &self.party.principal, resource, effect: &effect, context: &context };
+        let Core { memo, policies, .. } = &mut *self.core.borrow_mut();
+        match policies.load().decide_cached(memo, &request) {
+            Decision::Permit(given) => given.approvals.is_empty() && given.mask.is_none(),
+            Decision::Deny(_) => false,
+        }
     }
 
     /// Puts everything decided since the last call into the page cache. An error stops the session: nothing decided

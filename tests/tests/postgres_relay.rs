@@ -151,6 +151,62 @@ fn streams_notifications_and_errors_pass_as_they_are() -> Result<()> {
 }
 
 #[test]
+fn a_payload_that_nobody_decided_on_is_withheld() -> Result<()> {
+    let policy = format!(
+        "{POLICY}\n@id(\"code\") permit (principal, action == Action::\"sql.execute\", resource) \
+         when {{ context.text like \"select unread*\" }};\n\
+         @id(\"audit\") permit (principal, action == Action::\"sql.declassify\", resource) \
+         when {{ context.text == \"LISTEN audit\" }};"
+    );
+    let fixture = Fixture::new("notified", &policy, SENSITIVE)?;
+    fixture.admin(
+        "create function tell() returns trigger language plpgsql as $$ begin perform pg_notify('jobs', new.ssn);
+            perform pg_notify('audit', new.ssn); return new; end $$;
+         create trigger tell after update on users for each row execute function tell();
+         create function unread(text) returns void language plpgsql as
+            $$ begin execute 'select pg_notify(''jobs'', $1)' using $1; end $$",
+    )?;
+    let mut listener = Raw::connect(&fixture)?;
+    listener.send(&[query("listen jobs; listen audit")])?;
+    listener.ready(1)?;
+    // Who has left by now: what was decided holds.
+    let said = fixture.psql(&["notify jobs, 'read'", "update users set name = 'y' where id = 2"])?;
+    assert!(said.contains("tell"), "what a trigger tells is decided on: {said}");
+    let mut hears = |times: usize| -> Result<String> {
+        let mut heard = String::new();
+        for _ in 0..500 {
+            listener.send(&[query("select 1")])?;
+            heard.push_str(&listener.ready(1)?);
+            if heard.matches("jobs\0").count() - heard.matches("LISTEN jobs\0").count() >= times {
+                return Ok(heard);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        anyhow::bail!("nothing more after {heard:?}")
+    };
+    let heard = hears(1)?;
+    assert!(heard.contains("jobs\0read\0") && !heard.contains("withheld"), "{heard:?}");
+    // Whom nobody reads.
+    fixture.admin("update users set name = 'x' where id = 1")?;
+    let heard = hears(1)?;
+    assert!(heard.contains("jobs\0\0") && !heard.contains("jobs\x00123"), "{heard:?}");
+    assert!(heard.contains("withheld") && heard.contains("the text LISTEN jobs"), "{heard:?}");
+    assert!(heard.contains("audit\x00123-45-6789\0"), "policy shows it: {heard:?}");
+    // A session that ran what cannot be read, and whatever it says from then on.
+    fixture.psql(&["select unread('unread')", "notify jobs, 'afterwards'"])?;
+    let heard = hears(2)?;
+    assert!(heard.matches("jobs\0\0").count() == 2 && !heard.contains("withheld"), "{heard:?}");
+    let recorded = fixture.door.recorded()?;
+    for words in [
+        "payloads of notifications are withheld, the first after LISTEN jobs",
+        "notifications are shown, the first after LISTEN audit",
+    ] {
+        assert!(recorded.windows(words.len()).any(|bytes| bytes == words.as_bytes()), "{words}");
+    }
+    Ok(())
+}
+
+#[test]
 fn pgbench_runs_in_every_mode() -> Result<()> {
     let fixture = Fixture::open("pgbench")?;
     let pgbench = harness::postgres_bin()?.join("pgbench");

@@ -1,6 +1,7 @@
 //! What the start-up hands to the relay: two authenticated connections and what is known of them.
 
 use super::cancel::Registration;
+use super::catalog::Backend;
 use super::wire::Wire;
 use crate::access::Name;
 use crate::session::Session;
@@ -35,6 +36,8 @@ pub(crate) struct Established {
     pub(crate) session: Session,
     /// What answers.
     pub(crate) kind: BackendKind,
+    /// Which one: where the server is, and its process, if it said so.
+    pub(crate) backend: Option<Backend>,
     /// The role that the server knows.
     pub(crate) role: Name,
     /// The database.

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::auth::{Login, MESSAGE_LIMIT};
 use super::cancel::{CancelKey, KEY_MAX, Registration, Target};
+use super::catalog::Backend;
 use super::client_auth;
 use super::established::{BackendKind, Established};
 use super::failure::{Failure, Tell};
@@ -230,11 +231,14 @@ impl Ready {
         }
         let role = resource.credentials.as_ref().map_or(startup.user.as_str(), |own| own.username.as_str());
         let utf8 = greeting.parameters.get("client_encoding").is_some_and(|encoding| settings::is_utf8(encoding));
+        let server = upstream.address;
+        let backend = cancel.key().map(|key| Backend { server, process: key.process });
         Ok(Established {
             client,
             server: upstream.wire,
             session,
             kind,
+            backend,
             role: role.into(),
             database: startup.database.as_str().into(),
             utf8,

@@ -2,9 +2,10 @@
 //!
 //! `questions` is what is asked, `answer` how, `build` makes a catalog of the answers, `prints` tells what changed, `read` does both over some connection, whole or
 //! for what changed. `slot` is what the sessions of a database share; `poll` keeps it true over a connection of the
-//! gateway's own. `tags` remembers what patterns are bound to.
+//! gateway's own. `tags` remembers what patterns are bound to, `backends` which sessions are on it.
 
 mod answer;
+mod backends;
 mod build;
 mod poll;
 mod prints;
@@ -27,6 +28,8 @@ use crate::config::Resource;
 use crate::protocol::Services;
 use crate::sql::Catalog;
 pub(super) use answer::{Answered, Answering, AskError, LOCK_NOT_AVAILABLE, Taken, ask};
+pub(crate) use backends::Backend;
+pub(super) use backends::Presence;
 pub(super) use questions::TEMPORARY;
 pub(super) use read::{Asks, SessionLook};
 pub(super) use slot::{Known, MAX_AGE, Renaming};

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::DatabaseStatus;
+use super::backends::Backends;
 use super::prints::Fingerprints;
 use super::tags::{Bindings, File, Identity, TagsError};
 use crate::access::Name;
@@ -168,6 +169,8 @@ pub(in crate::protocol::postgres) struct Slot {
     epoch: AtomicU64,
     /// How many sessions have begun to change what names of sensitive objects mean and are not over with it, and how many were.
     renaming: Arc<(AtomicUsize, AtomicU64)>,
+    /// The sessions through the gateway.
+    pub(in crate::protocol::postgres) backends: Arc<Backends>,
     unmatched: ArcSwap<Vec<String>>,
     problem: ArcSwapOption<String>,
     generation: AtomicU64,
@@ -196,6 +199,7 @@ impl Slot {
             current: ArcSwapOption::empty(),
             epoch: AtomicU64::new(0),
             renaming: Arc::default(),
+            backends: Arc::default(),
             unmatched: ArcSwap::default(),
             problem: ArcSwapOption::empty(),
             generation: AtomicU64::new(1),

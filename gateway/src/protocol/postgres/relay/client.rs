@@ -295,8 +295,7 @@ impl Relay {
 
     fn started(&mut self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Rc<Prepared>) -> Running {
         let changes = prepared.analysis.changes;
-        self.exposed |= prepared.analysis.sensitive;
-        self.ran_code |= runs_code(&prepared.analysis);
+        self.runs(&prepared.analysis);
         let candour = self.candour();
         let renames = self.renamings(prepared);
         let mut running = Running {
@@ -334,6 +333,17 @@ impl Relay {
             self.copy_in = CopyIn::Asked;
         }
         running
+    }
+
+    /// Notes what a command that goes to the server can reach.
+    fn runs(&mut self, analysis: &Analysis) {
+        self.exposed |= analysis.sensitive;
+        if runs_code(analysis) {
+            self.ran_code = true;
+            if let Some(presence) = &mut self.presence {
+                presence.runs_code();
+            }
+        }
     }
 
     /// Whether a Parse gives a parameter a type whose values the server reads, checks or converts by code of the database's own, or
@@ -396,8 +406,6 @@ impl Relay {
         };
         let parameters: Vec<Parameter<'_>> = bind.parameters.iter().map(parameter).collect();
         let block = self.block(&prepared);
-        self.exposed |= prepared.analysis.sensitive;
-        self.ran_code |= runs_code(&prepared.analysis);
         // A portal can be run by SQL's own FETCH, and planning it runs functions already.
         if let Err(refusal) = self.session.guard.bind(&prepared, &parameters, block) {
             if missing {
@@ -406,6 +414,7 @@ impl Relay {
             self.poison(errors::refusal(&refusal));
             return Ok(());
         }
+        self.runs(&prepared.analysis);
         let size = bind.size();
         match self.queue.hold(bind.parameters.into_boxed_slice(), size) {
             Some(parameters) => {

@@ -113,6 +113,15 @@ pub(super) fn refusal(refusal: &Refusal) -> BytesMut {
     error("ERROR", "42501", &refusal.reason, &hint)
 }
 
+/// A NoticeResponse of the gateway's own.
+pub(super) fn warning(message: &str, hint: &str) -> BytesMut {
+    let mut out = error("WARNING", "01000", message, hint);
+    if let Some(tag) = out.first_mut() {
+        *tag = b'N';
+    }
+    out
+}
+
 /// An ErrorResponse of the gateway's own.
 pub(super) fn error(severity: &str, code: &str, message: &str, hint: &str) -> BytesMut {
     let mut out = BytesMut::from(&[b'E', 0, 0, 0, 0][..]);

@@ -299,7 +299,7 @@ impl Relay {
     fn unasked(&mut self, tag: u8, message: &BytesMut) -> Result<(), RelayError> {
         match tag {
             b'S' => self.parameter_status(message)?,
-            b'A' => self.client.output.extend_from_slice(message),
+            b'A' => self.notified(message)?,
             // That the server goes down (57P01 and its like). Of anything else it is the question that is spoken of, because the
             // session is told more than usual.
             b'N' if sqlstate(message).is_some_and(|code| code.starts_with("57")) => {

@@ -9,6 +9,7 @@ mod errors;
 mod hidden;
 mod message;
 mod names;
+mod notified;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod played;
 mod queue;
@@ -29,9 +30,10 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use self::errors::Candour;
 use self::message::Malformed;
+use self::notified::Notified;
 use self::queue::{MAX_OWED, Portal, Queue, Statement};
 use self::side::{CHUNK, FAREWELL, Side};
-use super::catalog::{AskError, Known, Renaming, Using, search_path};
+use super::catalog::{AskError, Backend, Known, Presence, Renaming, Using, search_path};
 use super::established::{BackendKind, Established};
 use crate::access::Name;
 use crate::config::{Mode, Resource};
@@ -158,6 +160,12 @@ struct Relay {
     unexecuted: Vec<(Box<[u8]>, Portal)>,
     /// Which kind of backend answers.
     kind: BackendKind,
+    /// Which one, where it said so.
+    backend: Option<Backend>,
+    /// Its place among those whose every statement is decided on; absent where verdicts do not hold.
+    presence: Option<Presence>,
+    /// What the session was told of what others notify it of.
+    notified: Notified,
     /// Transaction status of the last ReadyForQuery: `I`, `T` or `E`.
     status: u8,
     /// Whether a command that may have opened or ended a transaction block was answered since.
@@ -184,7 +192,7 @@ struct Relay {
 
 /// Relays an established session until it ends; the text is why, where it ended otherwise than by the client.
 pub(super) async fn relay(established: Established, services: &Services) {
-    let Established { client, server, mut session, kind, role, database, utf8, cancel } = established;
+    let Established { client, server, mut session, kind, backend, role, database, utf8, cancel } = established;
     let Some(resource) = session.resource.clone() else {
         session.guard.close();
         return;
@@ -195,6 +203,8 @@ pub(super) async fn relay(established: Established, services: &Services) {
         any_sensitive: !resource.sensitive.is_empty(),
         ..Catalog::default()
     };
+    let enforced = session.workload.mode == Mode::Enforce;
+    let presence = backend.filter(|_| enforced).map(|backend| slot.backends.enter(backend));
     let mut relay = Relay {
         client: Side::new(client),
         server: Side::new(server),
@@ -227,7 +237,10 @@ pub(super) async fn relay(established: Established, services: &Services) {
         status: b'I',
         skipping: false,
         terminated: false,
-        enforced: session.workload.mode == Mode::Enforce,
+        enforced,
+        backend,
+        presence,
+        notified: Notified::default(),
         linger: None,
         moves: 0,
         abandoned: None,
@@ -247,7 +260,7 @@ pub(super) async fn relay(established: Established, services: &Services) {
         ended = relay.run() => ended,
     };
     relay.end(ended).await;
-    let Relay { client, mut server, slot, known, renames, .. } = relay;
+    let Relay { client, mut server, slot, known, renames, presence, .. } = relay;
     drop(client);
     if let Some(renames) = renames {
         // It goes on without a client, and may commit what it was sent last.
@@ -255,6 +268,7 @@ pub(super) async fn relay(established: Established, services: &Services) {
         slot.outdate(known.as_deref());
         drop(renames);
     }
+    drop(presence);
     drop(cancel);
 }
 

@@ -144,7 +144,7 @@ impl Relay {
                 told(message, candour, &mut self.client.output);
                 return Ok(());
             }
-            b'A' => {}
+            b'A' => return self.notified(message),
             b'G' | b'W' if self.copy_in == CopyIn::Asked && self.running().is_some_and(|r| r.copies_in) => {
                 (self.copy_in, self.early_sync) = (CopyIn::Open, false);
             }

@@ -40,7 +40,7 @@ use crate::intercept::{ClientAddr, OriginalDestination, Process};
 use crate::policy::Policies;
 use crate::protocol::Services;
 use crate::protocol::postgres::cancel::Registration;
-use crate::protocol::postgres::catalog::Known;
+use crate::protocol::postgres::catalog::{Backend, Known};
 use crate::protocol::postgres::established::{BackendKind, Established};
 use crate::protocol::postgres::wire::Wire;
 use crate::protocol::stream::Stream;
@@ -201,6 +201,7 @@ fn play(steps: Vec<Step>, model: Option<&mut Model>, pieces: &[u8]) -> Heard {
             server: Wire::new(Stream::Memory(inner_server)),
             session,
             kind: BackendKind::Ordinary,
+            backend: Some(Backend { server: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)), process: model::PROCESS }),
             role: "app".into(),
             database,
             utf8: true,

@@ -9,6 +9,9 @@ use super::super::message::{Bind, Fields, OWN_NAMES, head, split};
 use super::statements::{Answer, Column, Known, SECRET, STATEMENTS};
 use crate::protocol::postgres::reply::{frame, put_text};
 
+/// The number of its process.
+pub(super) const PROCESS: u32 = 7;
+
 #[derive(Clone, Debug)]
 struct Portal {
     known: Option<&'static Known>,
@@ -380,13 +383,18 @@ impl Model {
                 put_text(body, "application_name");
                 put_text(body, "x");
             }),
-            11 => frame(&mut self.out, b'A', |body| {
-                body.put_u32(7);
-                put_text(body, "channel");
-                put_text(body, "payload");
-            }),
+            11 => self.notify(PROCESS, "payload"),
+            12 if touches => self.notify(PROCESS.wrapping_add(1), SECRET),
             _ => {}
         }
+    }
+
+    fn notify(&mut self, process: u32, payload: &str) {
+        frame(&mut self.out, b'A', |body| {
+            body.put_u32(process);
+            put_text(body, "channel");
+            put_text(body, payload);
+        });
     }
 
     fn fail(&mut self, code: &str, touches: bool) {
