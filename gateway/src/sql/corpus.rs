@@ -5,6 +5,7 @@ mod names;
 mod own;
 mod plpgsql;
 mod reached;
+mod sequences;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,7 +54,11 @@ pub(super) fn catalog() -> Arc<Catalog> {
 
 /// The effects of a statement, in the short form of the table below.
 fn effects(text: &str) -> String {
-    let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog(), &Settings::default());
+    effects_on(text, &catalog())
+}
+
+fn effects_on(text: &str, catalog: &Arc<Catalog>) -> String {
+    let analysis = Analyzer::default().analyze(text.as_bytes(), catalog, &Settings::default());
     let one = |effect: &crate::access::Effect| {
         let object = effect.object.id("").replace("/db/public.", "").replace("/db/", "");
         let mut word = format!("{} {object}", effect.action.as_str().trim_start_matches("sql.")).trim_end().to_owned();

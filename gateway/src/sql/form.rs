@@ -82,6 +82,8 @@ pub(super) struct Call {
     pub(super) sets: Option<Sets>,
     /// Whether it names that by a column of the row of `pg_settings` that the query's condition chooses.
     pub(super) chosen: bool,
+    /// The sequence that the text names which `nextval` or `setval` is given.
+    pub(super) sequence: Option<Table>,
 }
 
 /// A change of a setting.

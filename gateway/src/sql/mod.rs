@@ -16,6 +16,7 @@ mod literal;
 mod names;
 mod postgres;
 mod predicate;
+mod qualified;
 mod stream;
 
 use std::ops::Range;

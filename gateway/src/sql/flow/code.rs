@@ -39,6 +39,7 @@ const SHOWN_BY_WINDOW: [&str; 5] = ["first_value", "lag", "last_value", "lead", 
 impl Walk<'_> {
     pub(super) fn call(&mut self, call: &Call, scope: &Scope<'_>) -> Value {
         let values: Vec<Value> = call.arguments.iter().map(|argument| self.expr(argument, scope)).collect();
+        self.draws(call);
         let own = || self.catalog.functions_named("set_config").any(|_| true);
         if let Some(sets) = call.sets
             && self.catalog.complete

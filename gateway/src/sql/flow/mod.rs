@@ -25,6 +25,7 @@ mod procedural;
 mod query;
 mod relation;
 mod scope;
+mod sequence;
 mod size;
 mod statement;
 mod stored;
@@ -236,6 +237,8 @@ struct Walk<'a> {
     reading: Vec<u32>,
     /// What walks of one text share.
     memo: Rc<Memo>,
+    /// Whether it is a column's default that is read.
+    in_default: bool,
     /// Calls of functions in PL/pgSQL whose bodies were read.
     plain: Vec<procedural::Plain>,
     /// Whether it is such a body that is read, and the types that it makes values of by itself.
@@ -288,6 +291,7 @@ impl<'a> Walk<'a> {
             memo: Rc::default(),
             plain: Vec::new(),
             in_body: false,
+            in_default: false,
             made: BTreeSet::new(),
         }
     }

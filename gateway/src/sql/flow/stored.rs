@@ -64,7 +64,9 @@ impl<'a> Walk<'a> {
             if !column.generated && (absent || open || given.iter().any(|one| one.default)) {
                 let domain = self.catalog.types.get(&column.type_oid).and_then(|of| of.default.clone());
                 if let Some(text) = column.default.clone().or(domain) {
+                    let within = std::mem::replace(&mut self.in_default, true);
                     let value = self.stored(&text, &[]);
+                    self.in_default = within;
                     self.assigned_to(&value, column.type_oid);
                     let node = self.node(&value);
                     self.flows.push((Object::Column(name), Goes::Kept(own), node));

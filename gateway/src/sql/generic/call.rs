@@ -2,13 +2,14 @@
 
 use sqlparser::ast::{
     DuplicateTreatment, Expr as Ast, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator,
-    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, OrderByExpr, OrderBySort, WindowFrame,
+    FunctionArgumentClause, FunctionArgumentList, FunctionArguments, OrderByExpr, OrderBySort, Value, WindowFrame,
     WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::Lowering;
-use super::expr::literal_text;
-use crate::sql::form::{Call, Constant, Expr, Query, Subquery};
+use super::expr::{bare, literal_text};
+use crate::sql::form::{Call, Constant, Expr, Query, Subquery, Table};
+use crate::sql::qualified;
 
 impl Lowering<'_> {
     /// A function by its name alone.
@@ -115,6 +116,14 @@ impl Lowering<'_> {
             }
             _ => None,
         };
+        let sequence = match args.first() {
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(sequence)))
+                if path.last().is_some_and(|name| self.dialect.draws(name)) =>
+            {
+                sequence_named(sequence)
+            }
+            _ => None,
+        };
         Expr::Call(Box::new(Call {
             name: path,
             arguments,
@@ -123,6 +132,7 @@ impl Lowering<'_> {
             aggregates,
             sets,
             chosen,
+            sequence,
             ..Call::default()
         }))
     }
@@ -201,5 +211,17 @@ impl Lowering<'_> {
             }
         }
         Expr::Computed(parts)
+    }
+}
+
+/// The sequence that a text names; it may be said to be of a type.
+fn sequence_named(expr: &Ast) -> Option<Table> {
+    match bare(expr) {
+        Ast::Cast { expr, .. } => sequence_named(expr),
+        Ast::TypedString(typed) => match &typed.value.value {
+            Value::SingleQuotedString(text) => qualified::relation(text),
+            _ => None,
+        },
+        other => literal_text(other).and_then(qualified::relation),
     }
 }

@@ -31,6 +31,9 @@ pub(in crate::sql) trait Dialect {
 
     /// Whether a function sets the setting that its first argument names.
     fn is_setter(&self, function: &str) -> bool;
+
+    /// Whether a function draws from or sets the sequence that its first argument names.
+    fn draws(&self, function: &str) -> bool;
 }
 
 /// PostgreSQL.
@@ -106,5 +109,9 @@ impl Dialect for Postgres {
 
     fn is_setter(&self, function: &str) -> bool {
         function == "set_config"
+    }
+
+    fn draws(&self, function: &str) -> bool {
+        matches!(function, "nextval" | "setval")
     }
 }

@@ -7,7 +7,8 @@ use pg_query::protobuf::{
 };
 
 use super::{Lowering, strings};
-use crate::sql::form::{Call, Constant, Expr, Quantity, Subquery};
+use crate::sql::form::{Call, Constant, Expr, Quantity, Subquery, Table};
+use crate::sql::qualified;
 
 impl Lowering {
     pub(super) fn exprs(&mut self, nodes: &[Node]) -> Vec<Expr> {
@@ -227,6 +228,12 @@ impl Lowering {
                 _ => None,
             };
         }
+        let mut sequence = None;
+        if name.last().is_some_and(|name| matches!(&**name, "nextval" | "setval")) {
+            // The first argument says which sequence.
+            self.shape_decides = false;
+            sequence = call.args.first().and_then(sequence_named);
+        }
         let mut arguments = self.exprs(&call.args);
         let mut over = self.exprs(&call.agg_order);
         if call.agg_within_group {
@@ -248,7 +255,7 @@ impl Lowering {
             _ => None,
         });
         let (named, variadic) = (named.collect(), call.func_variadic);
-        Expr::Call(Box::new(Call { name, arguments, named, variadic, over, aggregates, sets, chosen }))
+        Expr::Call(Box::new(Call { name, arguments, named, variadic, over, aggregates, sets, chosen, sequence }))
     }
 
     fn window(&mut self, window: &WindowDef) -> Expr {
@@ -262,6 +269,14 @@ pub(super) fn text(node: &Node) -> Option<&str> {
     match &node.node {
         Some(NodeEnum::AConst(AConst { val: Some(a_const::Val::Sval(text)), isnull: false, .. })) => Some(&text.sval),
         _ => None,
+    }
+}
+
+/// The sequence that a text names; it may be said to be a text or a `regclass`.
+fn sequence_named(node: &Node) -> Option<Table> {
+    match &node.node {
+        Some(NodeEnum::TypeCast(cast)) => cast.arg.as_deref().and_then(sequence_named),
+        _ => text(node).and_then(qualified::relation),
     }
 }
 
