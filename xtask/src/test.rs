@@ -22,6 +22,7 @@ const BESIDE: &[&str] = &[
     "postgres_pipeline",
     "postgres_relay",
     "postgres_startup",
+    "postgres_waits",
 ];
 
 /// How many tests run beside each other: most of them wait most of the time, and the smallest machine has two cores.

@@ -139,6 +139,21 @@ impl Raw {
     }
 }
 
+/// What comes back up to so many ReadyForQuery, or up to the end of the connection.
+pub(crate) fn said(raw: &mut Raw, count: usize) -> String {
+    raw.ready(count).unwrap_or_else(|error| format!("{error:#}"))
+}
+
+/// Sends statements, each of its own, and waits for their answers.
+pub(crate) fn say(raw: &mut Raw, statements: &[&str]) -> Result<String> {
+    raw.send(&statements.iter().map(|text| query(text)).collect::<Vec<_>>())?;
+    raw.ready(statements.len())
+}
+
+pub(crate) fn said_of(raw: &mut Raw, statement: &str) -> String {
+    say(raw, &[statement]).unwrap_or_else(|error| format!("{error:#}"))
+}
+
 pub(crate) fn frame(tag: u8, body: &[u8]) -> Vec<u8> {
     let mut frame = vec![tag];
     frame.extend_from_slice(&u32::try_from(body.len() + 4).unwrap_or(0).to_be_bytes());
