@@ -26,12 +26,35 @@ const TCP_LISTEN: u32 = 10;
 #[cgroup_skb]
 pub(crate) fn egress(ctx: SkBuffContext) -> i32 {
     let at: *mut __sk_buff = ctx.skb.skb;
+    // Where redirected connections go, and little of what else the node sends: theirs are known by the socket alone.
+    if by_loopback(at) {
+        let sk = field!((*at).__bindgen_anon_2.sk);
+        if !sk.is_null() {
+            let stored = storage(sk.cast(), false);
+            // SAFETY: a socket's storage, checked for null.
+            if !stored.is_null() && unsafe { (*stored).kind } == socket::REDIRECTED {
+                // SAFETY: as above.
+                return match to_listener(at, unsafe { &(*stored).tuple }) {
+                    true => PASS,
+                    false => astray(at, stored),
+                };
+            }
+        }
+    }
     // SAFETY: the context itself, which the helper takes. Without a socket there is none.
     let cgroup = unsafe { bpf_skb_cgroup_id(at) };
     if label::nobodys(cgroup) && !strays() {
         return PASS;
     }
     guard(at, cgroup)
+}
+
+/// A packet of a redirected connection that goes elsewhere.
+#[inline(never)]
+fn astray(at: *mut __sk_buff, stored: *mut Socket) -> i32 {
+    // SAFETY: a socket's storage, checked for null.
+    let connected_by = unsafe { (*stored).origin.label };
+    dropped(stored, connected_by, 0, destination(&SkBuffContext::new(at)), IPPROTO_TCP)
 }
 
 /// A packet of a socket that may be somebody's. Apart from what every packet of the node runs through, which is short
@@ -50,11 +73,8 @@ fn guard(at: *mut __sk_buff, cgroup: u64) -> i32 {
         // SAFETY: a socket's storage, checked for null.
         let (kind, connected_by) = unsafe { ((*stored).kind, (*stored).origin.label) };
         if kind == socket::REDIRECTED {
-            // SAFETY: as above.
-            return match to_listener(at, unsafe { &(*stored).tuple }) {
-                true => PASS,
-                false => dropped(stored, connected_by, 0, destination(ctx), IPPROTO_TCP),
-            };
+            // By another device than the listener's.
+            return astray(at, stored);
         }
         if kind == socket::ACCEPTED || kind == socket::DIRECT || kind == socket::OPEN {
             // SAFETY: as above.
