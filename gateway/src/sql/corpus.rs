@@ -1,5 +1,6 @@
 //! Statements and what they do: the analysis' promises, one line each.
 
+mod called;
 mod gives;
 mod names;
 mod own;

@@ -130,3 +130,24 @@ rollback;
 create index w on users (card);
 update users set name = 'y' where id = 6;
 explain (analyze, buffers, costs off, timing off, summary off) update users set card = '4539-7712-8841-0063' where id = 1;
+--- function that a plan calls: refused
+create function w() returns text language sql immutable as 'select ssn from users where id = 1';
+explain (verbose) select w();
+--- rows of a function that a plan calls: refused
+create function w() returns users language sql immutable as 'select * from users where id = 1';
+explain (verbose) select * from w();
+--- function that a plan calls within another: refused
+create function w_inner() returns text language sql stable as 'select ssn from users where id = 1';
+create function w(text) returns text language sql immutable as 'select w_inner()';
+explain (verbose, format json) select w(coalesce('x', name)) from users;
+--- function that a plan calls for what is written: refused
+create function w() returns text language sql immutable as 'select ssn from users where id = 1';
+explain (verbose) update users set ssn = w() where id = 1;
+--- function that a plan calls, prepared: refused
+create function w() returns text language sql immutable as 'select ssn from users where id = 1';
+prepare q as select w();
+explain (verbose) execute q;
+--- function that a plan does not call: masked
+explain (verbose) select f_loud(ssn) from users;
+--- stable function that a plan does not call: masked
+explain (verbose) select f_ssn(1);

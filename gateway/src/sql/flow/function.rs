@@ -12,7 +12,7 @@ use super::value::Value;
 use super::{MAX_DEPTH, Shown, Walk};
 use crate::access::Name;
 use crate::sql::builtin;
-use crate::sql::catalog::{CastMethod, Function, FunctionKind, RelationKind};
+use crate::sql::catalog::{CastMethod, Function, FunctionKind, RelationKind, Volatility};
 use crate::sql::form::Statement;
 use crate::sql::postgres::{self, Program};
 
@@ -116,6 +116,7 @@ impl<'a> Walk<'a> {
         }
         self.path = path;
         self.temporary = temporary;
+        let looks = self.looks;
         self.reading.pop();
         self.depth -= 1;
         let rows = match last {
@@ -128,6 +129,10 @@ impl<'a> Walk<'a> {
             // It does nothing for a NULL: whether it did anything tells.
             self.filter(nodes.clone());
             value.nodes.extend(nodes.iter().copied());
+        if function.volatility == Volatility::Immutable && self.looks > looks {
+            // For constants it is called while the server plans: its value is in the plan.
+            self.planned.extend(rows.columns.iter().map(|column| column.node).chain(rows.open));
+        }
             value.exact = false;
             let open = value.row.as_ref().map(|row| row.columns.iter().map(|column| column.node).chain(row.open));
             let all: Vec<_> = open.into_iter().flatten().collect();

@@ -192,6 +192,9 @@ struct Walk<'a> {
     repeats: bool,
     /// Sensitive columns that a new value is put into: the log keeps what is other than the old one.
     replaced: Vec<Node>,
+    /// What functions return that the server may call while it plans, and that read tables; how often one was read so far.
+    planned: Vec<Node>,
+    looks: usize,
     /// What was told of columns, of which nothing else is known.
     told: HashSet<(Action, Source)>,
     results: Vec<Shown>,
@@ -265,6 +268,8 @@ impl<'a> Walk<'a> {
             replaced: Vec::new(),
             told: HashSet::new(),
             results: Vec::new(),
+            planned: Vec::new(),
+            looks: 0,
             left_out: HashSet::new(),
             named: Vec::new(),
             many: false,

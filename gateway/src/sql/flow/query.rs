@@ -656,6 +656,7 @@ impl Walk<'_> {
 
     /// A relation is read: `count(*)` names no column.
     pub(super) fn table_read(&mut self, table: &Table) {
+        self.looks = self.looks.saturating_add(1);
         let (name, tags) = self.table(table);
         if self.is_dangerous(table) {
             // Statistics, other sessions' statements, large objects: values without their columns.

@@ -127,12 +127,15 @@ impl Walk<'_> {
         };
         let before = self.filters.len();
         let (mentioned, replaced) = (self.mentioned.len(), self.replaced.len());
+        let planned = self.planned.len();
         let repeated = std::mem::take(&mut self.repeats);
         let shown = self.statement(inner, outer);
         if act.becomes == Inner::Explained {
             // A plan tells how many rows the server expects: from what it keeps of the column's values.
             let used: Vec<_> = self.filters.iter().skip(before).map(|(node, _)| *node).collect();
             self.leaks.extend(used);
+            // And it shows constants, some of which are computed for it.
+            self.leaks.extend(self.planned.iter().skip(planned));
             if act.ran && self.repeats {
                 // And how often a value came that had come before.
                 self.leaks.extend(self.mentioned.iter().skip(mentioned));
