@@ -8,8 +8,15 @@ pub(super) const MAX_LIST: usize = 16;
 
 /// Whether an expression is made of constants and parameters only.
 pub(super) fn is_value(expr: &Expr) -> bool {
+    is_value_of(expr, &|_| true)
+}
+
+/// The same, where only some parameters are as good as constants: a function's may stand for another value at each call.
+pub(super) fn is_value_of(expr: &Expr, is_constant: &dyn Fn(usize) -> bool) -> bool {
+    let is_value = |expr: &Expr| is_value_of(expr, is_constant);
     match expr {
-        Expr::Constant(_) | Expr::Parameter(_) => true,
+        Expr::Constant(_) => true,
+        Expr::Parameter(number) => is_constant(*number),
         Expr::Cast { value, .. } => is_value(value),
         Expr::Total(parts) | Expr::Array(parts) | Expr::List(parts) | Expr::Computed(parts) => {
             parts.iter().all(is_value)
@@ -55,21 +62,24 @@ pub(super) fn is_equals(name: &[String]) -> bool {
 }
 
 /// How a write's rows are chosen. `is_target`: whether a column's path names a column of the target; `names_rows`: whether
-/// one that tells rows apart.
+/// one that tells rows apart; `is_constant`: whether a parameter is as good as a constant.
 pub(super) fn predicate(
     write: &Write,
     is_target: &dyn Fn(&[String]) -> bool,
     names_rows: &dyn Fn(&[String]) -> bool,
+    is_constant: &dyn Fn(usize) -> bool,
 ) -> Predicate {
-    write.predicate.as_ref().map_or(Predicate::None, |predicate| conjunct(predicate, is_target, names_rows))
+    let bare = |one: &Expr, other: &Expr| {
+        matches!(one, Expr::Column(path) if names_rows(path)) && is_value_of(other, is_constant)
+    };
+    write.predicate.as_ref().map_or(Predicate::None, |predicate| conjunct(predicate, is_target, &bare))
 }
 
 // `Predicate` orders its kinds from the weakest to the strongest.
-fn conjunct(expr: &Expr, is_target: &dyn Fn(&[String]) -> bool, names_rows: &dyn Fn(&[String]) -> bool) -> Predicate {
+fn conjunct(expr: &Expr, is_target: &dyn Fn(&[String]) -> bool, bare: &dyn Fn(&Expr, &Expr) -> bool) -> Predicate {
     if let Expr::And(parts) = expr {
-        return parts.iter().map(|part| conjunct(part, is_target, names_rows)).max().unwrap_or(Predicate::Tautology);
+        return parts.iter().map(|part| conjunct(part, is_target, bare)).max().unwrap_or(Predicate::Tautology);
     }
-    let bare = |one: &Expr, other: &Expr| matches!(one, Expr::Column(path) if names_rows(path)) && is_value(other);
     if equality(expr).is_some_and(|e| bare(e.left, e.right) || e.even && bare(e.right, e.left)) {
         return Predicate::Equality;
     }

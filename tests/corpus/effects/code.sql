@@ -274,3 +274,16 @@ insert into logs (line) select ssn from users;
 update users set note = ssn where id = 1;
 --- sequence set by it: refused
 select setval('tickets_seq', ascii(ssn)) from users where id = 1;
+--- function that names its row, of all rows: refused
+select f_cancel(id) from orders;
+--- function that names its row, of all numbers: refused
+select * from generate_series(1, 100) n, lateral f_cancel(n);
+--- function that names its row, of all numbers in the place of one: refused
+select f_cancel(generate_series(1, 100));
+--- function that puts something into its row, of all rows: refused
+select f_begin(name) from counters;
+--- plpgsql that puts something into its row, of all rows: refused
+select p_begin(name) from counters;
+--- loop that puts something into each row: refused
+do $$ declare r record; begin for r in select name from counters loop
+  insert into counters values (r.name, 0) on conflict (name) do update set value = 0; end loop; end $$;

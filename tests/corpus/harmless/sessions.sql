@@ -460,3 +460,15 @@ rollback;
 select id from orders where id = 1;
 create temporary table w (id int);
 select id from w;
+--- functions that name their row: same
+select f_cancel(1);
+select * from f_cancel(2);
+select f_begin('visits');
+select p_begin('visits');
+do $$ declare n text; begin select name into n from counters where name = 'visits';
+  insert into counters values (n, 0) on conflict (name) do update set value = 0; end $$;
+--- functions that name their row by a parameter: same
+\params 3
+select f_cancel($1);
+\params errors
+select p_begin($1);

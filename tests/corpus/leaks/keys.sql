@@ -140,3 +140,11 @@ create table w partition of vaults for values from ('5') to ('6');
 --- bounds of an attached partition beside what is in none: refused
 create table w (id int, ssn text);
 alter table vaults attach partition w for values from ('5') to ('6');
+--- key by a function that is called for many values: refused
+create function w(text) returns bigint language sql as $$ with i as (insert into users (id, name, ssn) values (1000, 'x', $1)
+  on conflict do nothing returning 1) select count(*) from i $$;
+select w(lpad(n::text, 9, '0')) from generate_series(1, 20) n;
+--- key by a function that is called for one: masked
+create function w(text) returns bigint language sql as $$ with i as (insert into users (id, name, ssn) values (1000, 'x', $1)
+  on conflict do nothing returning 1) select count(*) from i $$;
+select w('1');

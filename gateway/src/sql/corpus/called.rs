@@ -46,3 +46,44 @@ fn a_plan_shows_what_was_called_for_it() {
     assert_eq!(of(Volatility::Immutable), [true, true, true, true, false, false]);
     assert_eq!(of(Volatility::Stable), [false; 6]);
 }
+
+#[test]
+fn a_parameter_of_a_function_is_another_value_at_each_call() {
+    let volatile = Volatility::Volatile;
+    let removes = with(&[
+        ("removes", "sql", volatile, "delete from orders where id = $1 returning total"),
+        ("calls", "sql", volatile, "select removes($1)"),
+        ("puts", "sql", volatile, "insert into orders (id) values ($1) on conflict (id) do update set total = '0'"),
+        ("asks", "sql", volatile, "select name from users where ssn = $1"),
+        ("runs", "plpgsql", volatile, "begin delete from orders where id = $1; return 'x'; end"),
+        (
+            "keeps",
+            "plpgsql",
+            volatile,
+            "begin insert into orders (id) values (a) on conflict (id) do update set total = '0'; return 'x'; end",
+        ),
+    ]);
+    let tells = |function: &str, kind: &str| {
+        ["'1'", "$1", "$1 || 'x'", "id", "lower($1)", "generate_series(1, 9)::text"].map(|given| {
+            let text = format!("select {function}({given}) from orders");
+            effects_on(&text, &removes).contains(kind)
+        })
+    };
+    let constant = [true, true, true, false, false, false];
+    assert_eq!(tells("removes", "delete orders [equality]"), constant);
+    assert_eq!(tells("calls", "delete orders [equality]"), constant);
+    assert_eq!(tells("runs", "delete orders [equality]"), constant);
+    assert_eq!(tells("puts", "update orders [equality]"), constant);
+    assert_eq!(tells("keeps", "update orders [equality]"), constant);
+    assert_eq!(tells("asks", "filter users.ssn [=]"), [false; 6]);
+}
+
+#[test]
+fn what_a_body_does_in_a_loop_it_does_for_many_rows() {
+    let put = "insert into orders (id) values (r.id) on conflict (id) do update set total = '0'";
+    let does = |block: &str| effects_on(&format!("do $$ declare r record; begin {block} end $$"), &catalog());
+    let looped = does(&format!("for r in select id from orders loop {put}; end loop;"));
+    assert!(looped.contains("update orders [join]"), "{looped}");
+    let once = does(&format!("select id into r from orders limit 1; {put};"));
+    assert!(once.contains("update orders [equality]"), "{once}");
+}

@@ -11,6 +11,7 @@ use crate::access::{Action, Facts, Name, Object, Tags};
 use crate::sql::Changes;
 use crate::sql::builtin::{self, Class};
 use crate::sql::form::{Call, Expr, Sets, Table};
+use crate::sql::predicate::is_value_of;
 
 /// Functions that make a value of a type that an argument names, or is of: its input functions run, and its checks.
 const MADE: [&str; 17] = [
@@ -38,7 +39,7 @@ const SHOWN_BY_WINDOW: [&str; 5] = ["first_value", "lag", "last_value", "lead", 
 
 impl Walk<'_> {
     pub(super) fn call(&mut self, call: &Call, scope: &Scope<'_>) -> Value {
-        let values: Vec<Value> = call.arguments.iter().map(|argument| self.expr(argument, scope)).collect();
+        let values: Vec<Value> = call.arguments.iter().map(|argument| self.argument(argument, scope)).collect();
         self.draws(call);
         let own = || self.catalog.functions_named("set_config").any(|_| true);
         if let Some(sets) = call.sets
@@ -52,6 +53,12 @@ impl Walk<'_> {
         }
         let given = Given { values, names: call.named.clone(), variadic: call.variadic };
         self.called(&call.name, given, &call.over, call.aggregates, scope)
+    }
+
+    /// What a function is given.
+    pub(super) fn argument(&mut self, argument: &Expr, scope: &Scope<'_>) -> Value {
+        let constant = is_value_of(argument, &|number| scope.is_constant(number));
+        Value { constant, ..self.expr(argument, scope) }
     }
 
     /// Whether the row that says which setting is the system's own, and what it is compared by PostgreSQL's.

@@ -15,7 +15,7 @@ impl Walk<'_> {
         let bound = number.checked_sub(1).and_then(|at| scope.arguments.get(at));
         match bound {
             Some(Argument { row: Some(row), .. }) => self.row(row.clone()),
-            Some(Argument { column, row: None }) => self.of_column(column),
+            Some(Argument { column, row: None, .. }) => self.of_column(column),
             // A message brings one of 64 MB.
             None => Value { typing: Typing::Parameter, ..Value::constant(Some(UNKNOWN)).grown(128) },
         }

@@ -9,7 +9,7 @@ use super::value::Value;
 use super::{Equality, Walk};
 use crate::sql::builtin;
 use crate::sql::form::{Expr, Quantity};
-use crate::sql::predicate::{Equals, MAX_LIST, equality, is_value};
+use crate::sql::predicate::{Equals, MAX_LIST, equality, is_value_of};
 
 fn is_constant(expr: &Expr) -> bool {
     matches!(expr, Expr::Constant(_))
@@ -70,7 +70,7 @@ impl Walk<'_> {
             (Expr::Column(_), [node]) if value.exact && !self.graph.is_collated(*node) => Some(*node),
             _ => None,
         };
-        let value = |expr: &Expr, value: &Value| self.is_plain(expr) && value.nodes.is_empty() && few(expr);
+        let value = |expr: &Expr, value: &Value| self.is_plain(expr, scope) && value.nodes.is_empty() && few(expr);
         match (bare(left, &one), bare(right, &other)) {
             (Some(a), Some(b)) if even => {
                 self.filters.push((a, Equality::With(b)));
@@ -88,8 +88,8 @@ impl Walk<'_> {
 
     /// Whether an expression is made of constants and parameters only, and says of none how it is compared: a domain's collation
     /// goes before a column's, and `=` may ignore case, accents or digits by it.
-    fn is_plain(&self, expr: &Expr) -> bool {
-        is_value(expr) && !self.collates(expr)
+    fn is_plain(&self, expr: &Expr, scope: &Scope<'_>) -> bool {
+        is_value_of(expr, &|number| scope.is_constant(number)) && !self.collates(expr)
     }
 
     pub(super) fn collates(&self, expr: &Expr) -> bool {
@@ -144,7 +144,7 @@ impl Walk<'_> {
                         && builtin
                         && !converted
                         && !self.graph.is_collated(*node)
-                        && self.is_plain(condition) =>
+                        && self.is_plain(condition, scope) =>
                 {
                     self.filters.push((*node, Equality::Yes));
                 }

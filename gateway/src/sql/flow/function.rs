@@ -36,6 +36,11 @@ impl Given {
         self.values.iter().map(known).collect()
     }
 
+    /// Whether a call in a query over rows may be given other values for each.
+    pub(super) fn repeats(&self) -> bool {
+        !self.values.iter().all(|value| value.constant)
+    }
+
     /// Whether all are given by their places alone.
     pub(super) fn plain(&self) -> bool {
         self.names.is_empty() && !self.variadic
@@ -111,12 +116,12 @@ impl<'a> Walk<'a> {
         let temporary = std::mem::replace(&mut self.temporary, temporary);
         let inner = Scope { arguments: Rc::new(bound), ctes: Ctes::default(), ..Scope::default() };
         let mut last = Shown::Nothing;
+        let looks = self.looks;
         for statement in &program.statements {
             last = self.statement(statement, &inner);
         }
         self.path = path;
         self.temporary = temporary;
-        let looks = self.looks;
         self.reading.pop();
         self.depth -= 1;
         let rows = match last {
@@ -124,15 +129,15 @@ impl<'a> Walk<'a> {
             Shown::Nothing => Rows::default(),
             _ => Rows { columns: Vec::new(), open: Some(self.graph.unknown(Vec::new())) },
         };
+        if function.volatility == Volatility::Immutable && self.looks > looks {
+            // For constants it is called while the server plans: its value is in the plan.
+            self.planned.extend(rows.columns.iter().map(|column| column.node).chain(rows.open));
+        }
         let mut value = self.returned(function, rows);
         if function.strict && !nodes.is_empty() {
             // It does nothing for a NULL: whether it did anything tells.
             self.filter(nodes.clone());
             value.nodes.extend(nodes.iter().copied());
-        if function.volatility == Volatility::Immutable && self.looks > looks {
-            // For constants it is called while the server plans: its value is in the plan.
-            self.planned.extend(rows.columns.iter().map(|column| column.node).chain(rows.open));
-        }
             value.exact = false;
             let open = value.row.as_ref().map(|row| row.columns.iter().map(|column| column.node).chain(row.open));
             let all: Vec<_> = open.into_iter().flatten().collect();
@@ -198,9 +203,10 @@ impl<'a> Walk<'a> {
         }
         if spread && let Some(last) = places.last_mut().filter(|last| last.is_none()) {
             let element = function.variadic;
+            let constant = rest.iter().all(|value| value.constant);
             let elements: Vec<Value> = rest.into_iter().map(|value| self.put_as(value, element)).collect();
             let of = function.arguments.last().copied();
-            *last = Some(Value { of, exact: false, ..Value::computed(elements) });
+            *last = Some(Value { of, exact: false, constant, ..Value::computed(elements) });
         }
         let mut bound = Vec::new();
         let first_default = places.len().saturating_sub(usize::from(function.defaults));
@@ -209,11 +215,12 @@ impl<'a> Walk<'a> {
                 Some(value) => value,
                 None => self.default_value(function, at.checked_sub(first_default)?)?,
             };
+            let constant = value.constant;
             let value = self.put_as(value, *of);
             let (row, node) = (value.row.clone(), self.node(&value));
             let of = if POLYMORPHIC.contains(of) { value.of } else { Some(*of) };
             let name = names.get(at).cloned().unwrap_or_default();
-            bound.push(Argument { column: Column { name, node, of }, row });
+            bound.push(Argument { column: Column { name, node, of }, row, constant });
         }
         Some(bound)
     }
@@ -224,7 +231,7 @@ impl<'a> Walk<'a> {
         let program = self.lowered(&text)?;
         let [Statement::Query(query)] = program.statements.as_slice() else { return None };
         let output = query.outputs.get(at).filter(|_| query.outputs.len() == usize::from(function.defaults))?;
-        Some(self.under_definitions(|walk| walk.expr(&output.value, &Scope::default())))
+        Some(self.under_definitions(|walk| walk.argument(&output.value, &Scope::default())))
     }
 
     /// Under the path by which the catalog's own texts are read.

@@ -8,25 +8,36 @@ use std::rc::Rc;
 use super::procedural::Done;
 use crate::sql::postgres::{Body, Program, is_shallow};
 
+/// How a body in PL/pgSQL is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Run {
+    /// The function's OID.
+    pub(super) function: u32,
+    /// That of the relation that a trigger's is of.
+    pub(super) relation: u32,
+    /// Whether it may be run for one value after another.
+    pub(super) repeated: bool,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Memo {
     /// Texts of the catalog's that were come to.
     pub(super) programs: Texts<Program>,
     /// Bodies in PL/pgSQL.
     pub(super) bodies: Texts<Body>,
-    /// What those do, by the function's OID and that of the relation that a trigger's is of.
-    done: RefCell<HashMap<(u32, u32), Done>>,
+    /// What those do.
+    done: RefCell<HashMap<Run, Done>>,
     /// How much was looked through.
     pub(super) steps: Cell<usize>,
 }
 
 impl Memo {
-    pub(super) fn done(&self, function: u32, relation: u32) -> Option<Done> {
-        self.done.borrow().get(&(function, relation)).cloned()
+    pub(super) fn done(&self, run: Run) -> Option<Done> {
+        self.done.borrow().get(&run).cloned()
     }
 
-    pub(super) fn keep_done(&self, function: u32, relation: u32, done: &Done) {
-        self.done.borrow_mut().insert((function, relation), done.clone());
+    pub(super) fn keep_done(&self, run: Run, done: &Done) {
+        self.done.borrow_mut().insert(run, done.clone());
     }
 }
 

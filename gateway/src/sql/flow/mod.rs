@@ -247,6 +247,8 @@ struct Walk<'a> {
     /// Whether it is such a body that is read, and the types that it makes values of by itself.
     in_body: bool,
     made: BTreeSet<u32>,
+    /// Whether that body runs its statements for one value after another.
+    repeating: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -266,10 +268,10 @@ impl<'a> Walk<'a> {
             mentioned: Vec::new(),
             repeats: false,
             replaced: Vec::new(),
-            told: HashSet::new(),
-            results: Vec::new(),
             planned: Vec::new(),
             looks: 0,
+            told: HashSet::new(),
+            results: Vec::new(),
             left_out: HashSet::new(),
             named: Vec::new(),
             many: false,
@@ -297,6 +299,7 @@ impl<'a> Walk<'a> {
             plain: Vec::new(),
             in_body: false,
             in_default: false,
+            repeating: false,
             made: BTreeSet::new(),
         }
     }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::function::Given;
 use super::graph::Node;
+use super::memo::Run;
 use super::oid::{BOOL, FIRST_OWN, INT4, NAME, OID, TEXT, TEXT_ARRAY, TRIGGER};
 use super::scope::{Argument, Column, Rows, Scope};
 use super::stored::{self, Put};
@@ -58,7 +59,7 @@ impl<'a> Walk<'a> {
         if function.kind != FunctionKind::Function || matches!(function.returns, TRIGGER) {
             return None;
         }
-        let effects = self.done(function, None)?;
+        let effects = self.done(function, None, given.repeats())?;
         let bound = self.bound(function, given)?;
         let nodes: Vec<Node> = bound.into_iter().map(|argument| argument.column.node).collect();
         self.did(oid, &effects, nodes.clone());
@@ -74,7 +75,7 @@ impl<'a> Walk<'a> {
             let block =
                 Function { language: "plpgsql".into(), body: Some(text.as_str().into()), ..Function::default() };
             let effects = match self.reads_plainly(&block) {
-                true => postgres::deep(text, || self.read_plainly(&block, None))?,
+                true => postgres::deep(text, || self.read_plainly(&block, None, false))?,
                 false => return None,
             };
             self.did(block.oid, &effects, Vec::new());
@@ -98,9 +99,10 @@ impl<'a> Walk<'a> {
         if procedure.kind != FunctionKind::Procedure || !places || modes.contains(&'o') || builtin::exists(name) {
             return None;
         }
-        let effects = self.done(procedure, None)?;
-        let values = act.computes.iter().map(|argument| self.expr(argument, scope)).collect();
-        let bound = self.bound(procedure, &Given { values, ..Given::default() })?;
+        let values = act.computes.iter().map(|argument| self.argument(argument, scope)).collect();
+        let given = Given { values, ..Given::default() };
+        let effects = self.done(procedure, None, given.repeats())?;
+        let bound = self.bound(procedure, &given)?;
         let nodes: Vec<Node> = bound.into_iter().map(|argument| argument.column.node).collect();
         self.did(procedure.oid, &effects, nodes.clone());
         self.filter(nodes.clone());
@@ -114,7 +116,7 @@ impl<'a> Walk<'a> {
     pub(super) fn fire(&mut self, trigger: &Trigger, event: Event, relation: &'a Relation, put: Option<&[Put]>) {
         let effects = match self.catalog.function(trigger.function) {
             Some(function) if self.fires_plainly(trigger, relation) && (put.is_some() || event == Event::Delete) => {
-                self.done(function, Some(relation))
+                self.done(function, Some(relation), false)
             }
             _ => None,
         };
@@ -172,18 +174,20 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// What a function's body does; of a trigger's, on rows of that relation.
-    fn done(&mut self, function: &'a Function, relation: Option<&'a Relation>) -> Done {
+    /// What a function's body does; of a trigger's, on rows of that relation. `repeated`: it may be called for one value after
+    /// another.
+    fn done(&mut self, function: &'a Function, relation: Option<&'a Relation>, repeated: bool) -> Done {
         let on = relation.map_or(0, |relation| relation.oid);
-        if let Some(known) = self.memo.done(function.oid, on) {
+        let run = Run { function: function.oid, relation: on, repeated };
+        if let Some(known) = self.memo.done(run) {
             return known;
         }
         let text = function.body.as_deref().unwrap_or_default();
         let done = match self.reads_plainly(function) {
-            true => postgres::deep(text, || self.read_plainly(function, relation)),
+            true => postgres::deep(text, || self.read_plainly(function, relation, repeated)),
             false => return None,
         };
-        self.memo.keep_done(function.oid, on, &done);
+        self.memo.keep_done(run, &done);
         done
     }
 
@@ -202,7 +206,7 @@ impl<'a> Walk<'a> {
             && !self.reading.contains(&function.oid)
     }
 
-    fn read_plainly(&mut self, function: &Function, relation: Option<&'a Relation>) -> Done {
+    fn read_plainly(&mut self, function: &Function, relation: Option<&'a Relation>, repeated: bool) -> Done {
         if !self.step() {
             return None;
         }
@@ -216,6 +220,7 @@ impl<'a> Walk<'a> {
             depth: self.depth.saturating_add(1),
             memo: Rc::clone(&self.memo),
             in_body: true,
+            repeating: repeated || body.loops,
             ..Walk::new(self.catalog, &path)
         };
         let read = walk.runs_body(&body, function, relation);
@@ -273,7 +278,8 @@ impl<'a> Walk<'a> {
         };
         for (at, of) in all.iter().enumerate() {
             let name = function.argument_names.get(at).map(Name::to_string).unwrap_or_default();
-            variables.push(self.variable(name, Some(*of)));
+            let constant = !self.repeating;
+            variables.push(Argument { constant, ..self.variable(name, Some(*of)) });
             made.insert(*of);
         }
         made.insert(function.returns);
@@ -323,7 +329,7 @@ impl<'a> Walk<'a> {
     fn variable(&mut self, name: String, of: Option<u32>) -> Argument {
         let node = self.graph.derived(Vec::new());
         let of = of.map(|of| self.base(of));
-        Argument { column: Column { name, node, of }, row: None }
+        Argument { column: Column { name, node, of }, row: None, constant: true }
     }
 
     /// The type of a variable; the inner `None`: nobody knows. Names of types were looked up when the session came to the

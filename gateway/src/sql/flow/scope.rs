@@ -106,6 +106,8 @@ pub(super) struct Argument {
     pub(super) column: Column,
     /// Its columns, where it is a row of which they are known.
     pub(super) row: Option<Rows>,
+    /// Whether the call gives it as a constant, or as a parameter of the statement: the same value however often it is called.
+    pub(super) constant: bool,
 }
 
 /// What is visible at a place.
@@ -191,6 +193,12 @@ impl<'p> Scope<'p> {
     /// A query within this one.
     pub(super) fn inner(&self) -> Scope<'_> {
         Scope { outer: Some(self), items: Vec::new(), ctes: self.ctes.clone(), arguments: Rc::clone(&self.arguments) }
+    }
+
+    /// Whether a parameter is as good as a constant here: one of the statement itself is.
+    pub(super) fn is_constant(&self, parameter: usize) -> bool {
+        let bound = parameter.checked_sub(1).and_then(|at| self.arguments.get(at));
+        bound.map_or_else(|| self.arguments.is_empty(), |argument| argument.constant)
     }
 
     /// How many columns, rows and queries a name is looked for in.
@@ -293,7 +301,7 @@ impl<'p> Scope<'p> {
     fn argument(&self, name: &str) -> Found {
         match self.arguments.iter().find(|argument| argument.column.name == name && !name.is_empty()) {
             Some(Argument { row: Some(row), .. }) => Found::Row(row.clone()),
-            Some(Argument { column, row: None }) => Found::Columns(vec![column.clone()]),
+            Some(Argument { column, row: None, .. }) => Found::Columns(vec![column.clone()]),
             None => Found::Nowhere,
         }
     }

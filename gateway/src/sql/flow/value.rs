@@ -24,6 +24,8 @@ pub(super) struct Value {
     pub(super) row: Option<Rows>,
     /// How long it can be.
     pub(super) size: Size,
+    /// Whether it is given to a function as a constant, or as a parameter of the statement.
+    pub(super) constant: bool,
     /// What it is called as a column of a FROM list, and whether whatever the alias is; where that is known.
     pub(super) column: Option<(String, bool)>,
     /// What the scalar subquery that it is calls its column, where that is known.

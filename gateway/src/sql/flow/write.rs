@@ -12,7 +12,7 @@ use crate::access::{Action, ColumnName, Facts, Object, Predicate};
 use crate::sql::catalog::{Event, Relation, RelationKind};
 use crate::sql::form::{Expr, Query, Sees, Table, Write};
 use crate::sql::postgres;
-use crate::sql::predicate::{MAX_LIST, is_value, predicate};
+use crate::sql::predicate::{MAX_LIST, is_value_of, predicate};
 
 impl<'a> Walk<'a> {
     pub(super) fn write(&mut self, write: &Write, outer: &Scope<'_>) -> Shown {
@@ -49,8 +49,9 @@ impl<'a> Walk<'a> {
             _ => false,
         };
         let names_rows = |path: &[String]| is_target(path) && !path.last().is_some_and(|column| same(column));
-        let how = predicate(write, &is_target, &names_rows);
-        let inserts = inserted.as_ref().map(|rows| self.insert(write, rows, &target)).unwrap_or_default();
+        let is_constant = |number: usize| outer.is_constant(number);
+        let how = predicate(write, &is_target, &names_rows, &is_constant);
+        let inserts = inserted.as_ref().map(|rows| self.insert(write, rows, &target, &is_constant)).unwrap_or_default();
         if write.conflict {
             let excluded = self.excluded(write, inserted.as_ref(), &target);
             scope.items.push(excluded);
@@ -66,7 +67,7 @@ impl<'a> Walk<'a> {
         for assignment in &write.assigned {
             let value = self.expr(&assignment.value, seen.by(assignment.sees));
             let node = self.node(&value);
-            let constant = is_value(&assignment.value) && value.nodes.is_empty();
+            let constant = is_value_of(&assignment.value, &is_constant) && value.nodes.is_empty();
             let whole = assignment.column.as_ref().filter(|_| !assignment.part);
             let column = assignment.column.as_deref();
             self.assigned(
@@ -107,7 +108,9 @@ impl<'a> Walk<'a> {
             }
         }
         if write.upsert {
-            let bounded = write.inserted.as_ref().is_some_and(|query| !query.values.is_empty());
+            // Of a body that is called for one value after another they are those of many rows.
+            let often = self.repeating || outer.arguments.iter().any(|argument| !argument.constant);
+            let bounded = !often && write.inserted.as_ref().is_some_and(|query| !query.values.is_empty());
             let predicate = if bounded { Predicate::Equality } else { Predicate::Join };
             let facts = Facts { predicate, bounded, ..Facts::default() };
             self.effect(Action::SqlUpdate, Object::Table(Arc::clone(&name)), tags, facts);
@@ -212,12 +215,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn insert(&mut self, write: &Write, rows: &Rows, target: &Item) -> Vec<Put> {
+    fn insert(&mut self, write: &Write, rows: &Rows, target: &Item, is_constant: &dyn Fn(usize) -> bool) -> Vec<Put> {
         let named = |at: usize| match write.columns.is_empty() {
             true => target.rows.columns.get(at).map(|column| column.name.clone()),
             false => write.columns.get(at).cloned(),
         };
-        let constants = write.inserted.as_deref().map(constants).unwrap_or_default();
+        let constants = write.inserted.as_deref().map(|query| constants(query, is_constant)).unwrap_or_default();
         let lines = write.inserted.as_deref().map(|query| query.values.as_slice()).unwrap_or_default();
         let mut puts = Vec::new();
         for (at, column) in rows.columns.iter().enumerate() {
@@ -488,7 +491,8 @@ impl<'s, 'p> Seen<'s, 'p> {
 }
 
 /// For each column that a query inserts, whether every value is a constant or a parameter.
-fn constants(query: &Query) -> Vec<bool> {
+fn constants(query: &Query, is_constant: &dyn Fn(usize) -> bool) -> Vec<bool> {
+    let is_value = |expr: &Expr| is_value_of(expr, is_constant);
     if query.values.is_empty() {
         return query.outputs.iter().map(|output| query.sources.is_empty() && is_value(&output.value)).collect();
     }

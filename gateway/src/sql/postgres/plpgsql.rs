@@ -29,6 +29,8 @@ pub(in crate::sql) struct Body {
     pub(in crate::sql) assigned: Vec<Vec<String>>,
     /// Whether it returns anything but the row that a trigger was given, or nothing.
     pub(in crate::sql) computes: bool,
+    /// Whether any of it is run again and again.
+    pub(in crate::sql) loops: bool,
 }
 
 /// A variable that a body declares.

@@ -77,6 +77,7 @@ impl Reader<'_> {
 
     /// `LOOP ... END LOOP [label];`
     fn repeated(&mut self) -> Option<()> {
+        self.body.loops = true;
         self.nested = self.nested.checked_add(1).filter(|nested| *nested <= MAX_NESTED)?;
         self.tokens.word("loop")?;
         self.statements()?;
