@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Guard;
 use crate::access::{Action, Effect, Facts, Name, Object, Tags};
-use crate::sql::{Analysis, Catalog, Changes, Named, Outputs, Settings, Space};
+use crate::sql::{Analysis, Catalog, Changes, Named, Outputs, Settings, Space, without_literals};
 
 /// A statement as it stands on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ impl Guard {
             (now, Arc::clone(&prepared.recorded))
         } else {
             let either = prepared.analysis.either(&now);
-            let recorded = now.recorded_text(&prepared.text, true).into();
+            let recorded = without_literals(&prepared.text).into();
             (Arc::new(either), recorded)
         };
         let (catalog, settings) = (Arc::clone(catalog), settings.clone());
@@ -147,9 +147,5 @@ impl Guard {
 /// A text as the recording may hold it.
 fn recorded(text: &Arc<str>, analysis: &Analysis) -> Arc<str> {
     let whole = analysis.effects.iter().any(|e| matches!(e.action, Action::SqlUnknown | Action::SqlPrivilege));
-    if whole || analysis.literals.iter().any(|literal| literal.sensitive) {
-        analysis.recorded_text(text, whole).into()
-    } else {
-        Arc::clone(text)
-    }
+    if whole || analysis.literals_sensitive { without_literals(text).into() } else { Arc::clone(text) }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::literal::{scan, shape};
 use super::postgres::Server;
-use super::{Analysis, Catalog, Literal, Named, Settings, Space, flow, postgres};
+use super::{Analysis, Catalog, Named, Settings, Space, flow, postgres};
 use crate::access::Name;
 
 /// The longest text whose analysis is remembered, in bytes.
@@ -75,13 +75,9 @@ impl Analyzer {
         if let Some(known) = shape.as_ref().and_then(|shape| view.shapes.entries.get(shape)) {
             return Arc::clone(known);
         }
-        let literals = scanned.literals.iter().map(|piece| piece.range().clone());
         let (analysis, by_shape) = analyze(text, catalog, settings, named);
-        let sensitive = analysis.literals_sensitive;
-        let literals: Vec<Literal> = literals.map(|span| Literal { span, sensitive }).collect();
-        let analysis = Arc::new(Analysis { literals: literals.into(), ..analysis.analysis });
-        // An analysis that is shared by texts cannot say where their literals are.
-        match shape.filter(|_| by_shape && !sensitive) {
+        let analysis = Arc::new(analysis);
+        match shape.filter(|_| by_shape) {
             Some(shape) => remember(&mut view.shapes, shape, &analysis),
             None if size <= MAX_REMEMBERED => remember(&mut view.texts, key.into(), &analysis),
             None => {}
@@ -138,13 +134,8 @@ fn remember<K: std::hash::Hash + Eq + AsRef<[u8]>>(remembered: &mut Remembered<K
     remembered.entries.insert(key, Arc::clone(analysis));
 }
 
-/// An analysis, and whether it hides its text's literals; and whether texts of its shape share it.
-fn analyze(
-    text: &[u8],
-    catalog: &Catalog,
-    settings: &Settings,
-    named: &[((Space, Name), Named)],
-) -> (flow::Told, bool) {
+/// An analysis, and whether texts of its shape share it.
+fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings, named: &[((Space, Name), Named)]) -> (Analysis, bool) {
     let Ok(readable) = std::str::from_utf8(text) else { return (flow::unreadable(text), false) };
     let read = || {
         let program = postgres::lower(readable, Server::new(catalog.version))?;
@@ -155,7 +146,7 @@ fn analyze(
         Some(told) => told,
         None => {
             let mut told = flow::unreadable(text);
-            told.analysis.doubtful = true;
+            told.doubtful = true;
             (told, false)
         }
     })

@@ -64,7 +64,7 @@ fn compared(text: &str) -> Comparison {
         return Comparison::Same;
     }
     let catalog = Catalog { complete: true, version: NEWEST, ..Catalog::default() };
-    let told = |program: &Program| flow::told(program, "", &catalog, &Settings::default(), &[]).analysis;
+    let told = |program: &Program| flow::told(program, "", &catalog, &Settings::default(), &[]);
     let opaque = other.opaque.first().copied();
     let other = Program {
         columns: Vec::new(),

@@ -65,8 +65,8 @@ pub struct Analysis {
     pub doubtful: bool,
     /// Whether it runs bodies whose names are looked up only then.
     pub late: bool,
-    /// Byte ranges of the text's literals and whether each meets something sensitive, in order.
-    pub literals: Arc<[Literal]>,
+    /// Whether a literal of the text may meet something sensitive: then the recording must not hold them.
+    pub literals_sensitive: bool,
     /// Whether each `$n` meets something sensitive; a parameter beyond the end is taken to.
     pub parameters: Arc<[bool]>,
     /// What may be different afterwards.
@@ -166,15 +166,6 @@ pub struct Lineage {
     pub unknown: bool,
 }
 
-/// A literal in a statement's text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Literal {
-    /// Its bytes, quotes included.
-    pub span: Range<usize>,
-    /// Whether the recording must not hold it.
-    pub sensitive: bool,
-}
-
 impl Analysis {
     /// Of something that is not a statement.
     pub fn of_operation(effect: Effect) -> Self {
@@ -190,7 +181,7 @@ impl Analysis {
             sensitive: true,
             doubtful: false,
             late: false,
-            literals: Arc::new([]),
+            literals_sensitive: true,
             parameters: Arc::new([]),
             changes: Changes::default(),
             copies_in: false,
@@ -229,35 +220,36 @@ impl Analysis {
             sensitive: true,
             doubtful: self.doubtful || other.doubtful,
             late: self.late || other.late,
-            literals: Arc::clone(&self.literals),
+            literals_sensitive: self.literals_sensitive || other.literals_sensitive,
             parameters: parameters.map(|(one, other)| *one || *other).collect(),
             changes,
             gives_away: self.gives_away || other.gives_away,
             copies_in: self.copies_in || other.copies_in,
         }
     }
+}
 
-    /// `text`, which this is the analysis of, with its sensitive literals hidden; or all of them.
-    pub fn recorded_text(&self, text: &str, all: bool) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut from = 0;
-        for literal in self.literals.iter().filter(|literal| all || literal.sensitive) {
-            let (Some(before), true) = (text.get(from..literal.span.start), literal.span.end <= text.len()) else {
-                // Not this analysis's text, or lossily decoded: nothing of the rest can be told apart.
-                out.push_str(HIDDEN);
-                return out;
-            };
-            out.push_str(before);
-            out.push_str(HIDDEN);
-            from = literal.span.end;
-        }
-        match text.get(from..) {
-            // A replacement character shifts what follows it.
-            Some(rest) if !(all && text.contains('\u{fffd}')) => out.push_str(rest),
-            _ => return HIDDEN.to_owned(),
-        }
-        out
+/// Where a text's literals are, quotes included, in order.
+pub fn literals(text: &[u8]) -> Vec<Range<usize>> {
+    literal::scan(text).literals.iter().map(|piece| piece.range().clone()).collect()
+}
+
+/// A statement's text without its literals, for the recording.
+pub fn without_literals(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for literal in literals(text.as_bytes()) {
+        let Some(before) = text.get(from..literal.start) else { return HIDDEN.to_owned() };
+        out.push_str(before);
+        out.push_str(HIDDEN);
+        from = literal.end;
     }
+    match text.get(from..) {
+        // A replacement character may stand for what ended a literal.
+        Some(rest) if !text.contains('\u{fffd}') => out.push_str(rest),
+        _ => return HIDDEN.to_owned(),
+    }
+    out
 }
 
 /// Why no text can be read as a server of this version (`server_version_num`) reads it, where that is so.

@@ -62,26 +62,17 @@ const WITHHELD: &str = "(withheld)";
 /// How deep views and functions are followed.
 const MAX_DEPTH: usize = 24;
 
-/// An analysis, but for where its literals are.
-#[derive(Debug)]
-pub(super) struct Told {
-    pub(super) analysis: Analysis,
-    /// Whether its literals may meet something sensitive.
-    pub(super) literals_sensitive: bool,
-}
-
 /// What a text does that cannot be read.
-pub(super) fn unreadable(text: &[u8]) -> Told {
+pub(super) fn unreadable(text: &[u8]) -> Analysis {
     let hash = blake3::hash(text).to_hex();
     let effect =
         Effect { action: Action::SqlUnknown, object: Object::Resource, tags: Tags::default(), facts: Facts::default() };
-    let analysis = Analysis {
+    Analysis {
         fingerprint: hash.as_str().get(..16).unwrap_or_default().into(),
         changes: Changes::ALL,
         copies_in: true,
         ..Analysis::of_operation(effect)
-    };
-    Told { analysis, literals_sensitive: true }
+    }
 }
 
 /// What a program does in a session with these settings on this database.
@@ -91,7 +82,7 @@ pub(super) fn told(
     catalog: &Catalog,
     settings: &Settings,
     known: &[((Space, Name), Named)],
-) -> Told {
+) -> Analysis {
     let path = settings.search_path.as_deref().unwrap_or(&catalog.search_path);
     let mut walk = Walk::new(catalog, path);
     walk.temporary.clone_from(&settings.temporary);
@@ -358,7 +349,7 @@ impl<'a> Walk<'a> {
         self.filters.extend(nodes.into_iter().map(|node| (node, Equality::No)));
     }
 
-    fn finish(mut self, program: &Program, fingerprint: &str) -> Told {
+    fn finish(mut self, program: &Program, fingerprint: &str) -> Analysis {
         let (untied, tied, whole) = self.graph.settle();
         if !whole {
             self.unknown();
@@ -383,7 +374,7 @@ impl<'a> Walk<'a> {
         let gives_away = self.gives_away || (self.gives_new && sensitive) || (self.changes.catalog && unknown());
         // What is made may be called as something sensitive is to be.
         let literals_sensitive = sensitive || (self.catalog.any_sensitive && self.absent);
-        let analysis = Analysis {
+        Analysis {
             fingerprint: fingerprint.into(),
             statements: program.statements.len(),
             effects,
@@ -391,7 +382,7 @@ impl<'a> Walk<'a> {
             named: named.into(),
             runs: self.asked.into(),
             renames: self.renames.into(),
-            literals: Arc::new([]),
+            literals_sensitive,
             parameters: vec![literals_sensitive; program.parameters].into(),
             sensitive,
             doubtful: self.unresolved || self.absent || self.missing,
@@ -399,8 +390,7 @@ impl<'a> Walk<'a> {
             changes: self.changes,
             gives_away,
             copies_in: self.copies_in,
-        };
-        Told { analysis, literals_sensitive }
+        }
     }
 
     fn settle_filters(&mut self, reach: &[Reach]) {
