@@ -414,6 +414,16 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ("explain select ssn from users", "read users"),
     ("explain select id from users where ssn = '1'", "read users, filter users.ssn [=], declassify users.ssn"),
     ("explain analyze delete from orders", "delete orders [none]"),
+    ("explain analyze select upper(ssn) from users", "read users"),
+    ("explain analyze select ssn from users order by id", "read users, filter users.id"),
+    ("explain select upper(ssn) from users order by id", "read users, filter users.id"),
+    ("explain (analyze, serialize text) select upper(ssn) from users", "read users, declassify users.ssn"),
+    ("set temp_file_limit = '1MB'", "privilege"),
+    ("explain analyze select upper(ssn) from users order by id", "read users, filter users.id, declassify users.ssn"),
+    (
+        "explain analyze select id from (select id, upper(ssn) as x from users) t order by id",
+        "read users, filter users.id, declassify users.ssn",
+    ),
     // Everything else.
     ("grant select on users to x", "privilege"),
     ("create role x", "privilege"),

@@ -465,6 +465,8 @@ pub(super) struct Act {
     pub(super) retypes: Vec<(Expr, Vec<String>)>,
     /// Whether what it explains is run as well.
     pub(super) ran: bool,
+    /// Whether it says as well how many bytes the rows would be on their way to the client.
+    pub(super) weighs: bool,
     /// What something is called afterwards.
     pub(super) renames: Option<String>,
     /// Whether it looks at no row of what its effects are on: it makes that, or does away with it, or names it otherwise.

@@ -151,3 +151,19 @@ explain (verbose) execute q;
 explain (verbose) select f_loud(ssn) from users;
 --- stable function that a plan does not call: masked
 explain (verbose) select f_ssn(1);
+--- memory of a sort: refused
+explain (analyze, costs off, timing off, summary off)
+select concat(ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4')) from users u, orders a, orders b, orders c where u.id = 1 order by b.placed;
+--- memory of a sort of what a query within computes: refused
+explain (analyze, costs off, timing off, summary off) select x from (select concat(ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4')) as x from users where id = 1 offset 0) u,
+  orders a, orders b, orders c order by b.placed;
+--- memory of a sort of what a view computes: refused
+explain (analyze, costs off, timing off, summary off) select v.loud from v_expression v, orders a, orders b, orders c order by b.placed;
+--- files of a sort: refused
+set work_mem = '64kB';
+explain (analyze, costs off, timing off, summary off)
+select concat(ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4'), ltrim(card, '4')) from users u, orders a, orders b, orders c, orders d where u.id = 1 order by b.placed;
+--- sort of what is shown as it is: masked
+explain (analyze, costs off, timing off, summary off) select u.id, u.ssn, v.size from users u join v_expression v using (id) order by v.size;
+--- plan that ran and keeps no row: masked
+explain (analyze, costs off, timing off, summary off) select upper(ssn), left(card, 2) from users limit 3;

@@ -100,6 +100,7 @@ impl Walk<'_> {
         aggregates: bool,
         scope: &Scope<'_>,
     ) -> Value {
+        self.keeps |= aggregates || !over.is_empty();
         for part in over {
             self.used(part, scope);
         }

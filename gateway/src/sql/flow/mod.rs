@@ -186,6 +186,11 @@ struct Walk<'a> {
     /// What functions return that the server may call while it plans, and that read tables; how often one was read so far.
     planned: Vec<Node>,
     looks: usize,
+    /// What queries show and hand on; whether rows of them may be kept on their way: to be sorted, joined, compared.
+    carried: Vec<Node>,
+    keeps: bool,
+    /// Values of which how long they are is told.
+    weighed: Vec<Node>,
     /// What was told of columns, of which nothing else is known.
     told: HashSet<(Action, Source)>,
     results: Vec<Shown>,
@@ -261,6 +266,9 @@ impl<'a> Walk<'a> {
             replaced: Vec::new(),
             planned: Vec::new(),
             looks: 0,
+            carried: Vec::new(),
+            keeps: false,
+            weighed: Vec::new(),
             told: HashSet::new(),
             results: Vec::new(),
             left_out: HashSet::new(),
@@ -357,6 +365,7 @@ impl<'a> Walk<'a> {
         self.settle_plain(&tied);
         self.settle_filters(&untied);
         self.settle_flows(&tied);
+        self.settle_weighed(&untied);
         let results = std::mem::take(&mut self.results);
         let named = std::mem::take(&mut self.named);
         let named: Vec<Outputs> = named.into_iter().map(|rows| self.outputs(Shown::Rows(rows), &tied)).collect();
@@ -455,6 +464,22 @@ impl<'a> Walk<'a> {
             for source in of.exact.iter().chain(&of.derived) {
                 let Some((name, tags)) = self.graph.source(*source) else { continue };
                 if !tags.is_empty() || builtin::is_system(&name.table.schema) {
+                    self.plainly(Action::SqlDeclassify, *source);
+                }
+            }
+            if of.unknown && self.catalog.any_sensitive {
+                self.plain(Action::SqlDeclassify, Object::Resource);
+            }
+        }
+    }
+
+    /// A column's own length is that of its rows; what is left of it by a function may be as long as the function is told to
+    /// make it by each of its characters.
+    fn settle_weighed(&mut self, reach: &[Reach]) {
+        for value in std::mem::take(&mut self.weighed) {
+            let Some(of) = at(reach, value) else { continue };
+            for source in &of.derived {
+                if self.graph.source(*source).is_some_and(|(_, tags)| !tags.is_empty()) {
                     self.plainly(Action::SqlDeclassify, *source);
                 }
             }

@@ -19,6 +19,7 @@ impl Walk<'_> {
         if !self.step() {
             return Rows { columns: Vec::new(), open: Some(self.graph.unknown(Vec::new())) };
         }
+        self.keeps |= keeps(query);
         let rows = if query.arms.is_empty() { self.select(query, &mut scope) } else { self.combined(query, &scope) };
         for part in &query.uses {
             let value = self.expr(part, &scope);
@@ -298,7 +299,9 @@ impl Walk<'_> {
             node: self.node(value),
             of: value.known_type(),
         });
-        Rows { columns: columns.collect(), open: None }
+        let columns: Vec<Column> = columns.collect();
+        self.carried.extend(columns.iter().map(|column| column.node));
+        Rows { columns, open: None }
     }
 
     /// A target list.
@@ -351,6 +354,7 @@ impl Walk<'_> {
                 }
             }
         }
+        self.carried.extend(rows.columns.iter().map(|column| column.node).chain(rows.open));
         rows
     }
 
@@ -683,6 +687,15 @@ impl Walk<'_> {
             None => false,
         }
     }
+}
+
+/// Whether the server may keep rows of a query before it hands them on: all of them, to sort or compare them, or those of one
+/// side of a join.
+fn keeps(query: &Query) -> bool {
+    let compares = query.distinct || !(query.arms.is_empty() || query.all);
+    let sorts = !query.order.is_empty() || !query.groups.is_empty();
+    let joins = query.sources.len() > 1 || matches!(query.sources.as_slice(), [Source::Join { .. }]);
+    compares || sorts || joins || !query.with.is_empty()
 }
 
 /// The type of what stands in the same column of two queries, where it is known.

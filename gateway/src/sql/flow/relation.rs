@@ -1,5 +1,6 @@
 //! Relations: their columns, and what a view's columns show.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::graph::Node;
@@ -91,7 +92,12 @@ impl<'a> Walk<'a> {
                 self.depth += 1;
                 let path = std::mem::replace(&mut self.path, self.catalog.definitions_path.clone());
                 let temporary = self.temporary.take();
+                let carried = self.carried.len();
                 let rows = self.query(query, &Scope::default());
+                // What of it nobody names is not computed.
+                let shown: BTreeSet<Node> = rows.columns.iter().map(|column| column.node).collect();
+                let inner = self.carried.split_off(carried.min(self.carried.len()));
+                self.carried.extend(inner.into_iter().filter(|node| !shown.contains(node)));
                 self.path = path;
                 self.temporary = temporary;
                 self.depth -= 1;

@@ -127,7 +127,8 @@ impl Walk<'_> {
         };
         let before = self.filters.len();
         let (mentioned, replaced) = (self.mentioned.len(), self.replaced.len());
-        let planned = self.planned.len();
+        let (planned, carried) = (self.planned.len(), self.carried.len());
+        let kept = std::mem::take(&mut self.keeps);
         let repeated = std::mem::take(&mut self.repeats);
         let shown = self.statement(inner, outer);
         if act.becomes == Inner::Explained {
@@ -136,6 +137,10 @@ impl Walk<'_> {
             self.leaks.extend(used);
             // And it shows constants, some of which are computed for it.
             self.leaks.extend(self.planned.iter().skip(planned));
+            if act.ran && (self.keeps || act.weighs) {
+                // And how much memory, or how many bytes of files, the rows took that were kept on their way.
+                self.weighed.extend(self.carried.iter().skip(carried));
+            }
             if act.ran && self.repeats {
                 // And how often a value came that had come before.
                 self.leaks.extend(self.mentioned.iter().skip(mentioned));
@@ -146,6 +151,7 @@ impl Walk<'_> {
             }
         }
         self.repeats |= repeated;
+        self.keeps |= kept;
         match (act.becomes, shown) {
             (Inner::Run, shown) => shown,
             (Inner::Named, Shown::Rows(rows)) => {

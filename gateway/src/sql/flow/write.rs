@@ -26,6 +26,7 @@ impl<'a> Walk<'a> {
         }
         let inserted = write.inserted.as_ref().map(|query| self.query(query, &scope));
         self.sources(&write.sources, &mut scope);
+        self.keeps |= !write.sources.is_empty() || !write.with.is_empty();
         let target = self.item(&write.target);
         let alone = write.sources.is_empty();
         let known = self.relation(&write.target);

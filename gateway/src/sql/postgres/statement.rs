@@ -17,8 +17,9 @@ use crate::sql::form::{Act, Assignment, Expr, Inner, Output, Query, Sees, Sets, 
 use crate::sql::names::Space;
 use crate::sql::predicate::is_written;
 
-/// Settings that decide what a role may do, which triggers run, which code is loaded, and what the server keeps of it.
-const PRIVILEGED: [&str; 23] = [
+/// Settings that decide what a role may do, which triggers run, which code is loaded, what the server keeps of it, and how many
+/// bytes of sorted rows are an error.
+const PRIVILEGED: [&str; 24] = [
     "role",
     "session_authorization",
     "session_replication_role",
@@ -42,6 +43,7 @@ const PRIVILEGED: [&str; 23] = [
     "log_min_messages",
     "log_min_error_statement",
     "track_activities",
+    "temp_file_limit",
 ];
 
 /// Settings by which PostgreSQL reads the text of the next message: the gateway reads it by the values that it
@@ -148,7 +150,12 @@ impl Lowering {
                     Some(NodeEnum::DefElem(option)) => option.defname.eq_ignore_ascii_case("analyze"),
                     _ => true,
                 });
-                Statement::Act(Act { inner: Some(Box::new(inner)), becomes: Inner::Explained, ran, ..Act::default() })
+                let weighs = explain.options.iter().any(|option| match &option.node {
+                    Some(NodeEnum::DefElem(option)) => option.defname.eq_ignore_ascii_case("serialize"),
+                    _ => true,
+                });
+                let inner = Some(Box::new(inner));
+                Statement::Act(Act { inner, becomes: Inner::Explained, ran, weighs, ..Act::default() })
             }
             NodeEnum::TruncateStmt(truncate) => {
                 let tables = truncate.relations.iter().map(|node| match &node.node {
