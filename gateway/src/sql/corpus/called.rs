@@ -48,6 +48,20 @@ fn a_plan_shows_what_was_called_for_it() {
 }
 
 #[test]
+fn what_is_called_for_a_plan_that_is_kept_is_not_read() {
+    let runs = |volatility, version, text: &str| {
+        let body = "select ssn from users limit 1";
+        let of = [("reads", "sql", volatility, body), ("calls", "sql", Volatility::Volatile, "select reads($1)")];
+        let catalog = Catalog { version, ..Catalog::clone(&with(&of)) };
+        effects_on(text, &Arc::new(catalog)).contains("execute reads")
+    };
+    let (immutable, stable) = (Volatility::Immutable, Volatility::Stable);
+    assert!(runs(immutable, 180_000, "select calls('x')") && runs(immutable, 0, "select calls('x')"));
+    assert!(!runs(immutable, 170_000, "select calls('x')") && !runs(stable, 180_000, "select calls('x')"));
+    assert!(!runs(immutable, 180_000, "select reads('x')"));
+}
+
+#[test]
 fn a_parameter_of_a_function_is_another_value_at_each_call() {
     let volatile = Volatility::Volatile;
     let removes = with(&[

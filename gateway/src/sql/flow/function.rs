@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::graph::Node;
 use super::oid::{BROUGHT, FIRST_OWN, RECORD, TEXT, UNKNOWN, VARCHAR, VOID};
 use super::own::input_names;
+use super::procedural::Plain;
 use super::scope::{Argument, Column, Ctes, Rows, Scope};
 use super::size::Size;
 use super::value::Value;
@@ -131,7 +132,12 @@ impl<'a> Walk<'a> {
         };
         if function.volatility == Volatility::Immutable && self.looks > looks {
             // For constants it is called while the server plans: its value is in the plan.
-            self.planned.extend(rows.columns.iter().map(|column| column.node).chain(rows.open));
+            let nodes: Vec<Node> = rows.columns.iter().map(|column| column.node).chain(rows.open).collect();
+            if !self.reading.is_empty() && matches!(self.catalog.version, 0 | 180_000..) {
+                // And stays there for the session's next calls of the function around it, also when this one is replaced.
+                self.plain.push(Plain { function: oid, given: nodes.clone() });
+            }
+            self.planned.extend(nodes);
         }
         let mut value = self.returned(function, rows);
         if function.strict && !nodes.is_empty() {

@@ -42,11 +42,12 @@ const TRIGGERED: [(&str, u32); 10] = [
     ("tg_argv", TEXT_ARRAY),
 ];
 
-/// A call of such a function: what it is given decides whether that holds.
+/// A call of such a function: what it is given decides whether that holds. Or of one that is read only where what it returns
+/// is not sensitive.
 #[derive(Debug)]
 pub(super) struct Plain {
-    function: u32,
-    given: Vec<Node>,
+    pub(super) function: u32,
+    pub(super) given: Vec<Node>,
 }
 
 /// What a body does, wherever it is called; absent: nobody knows.
