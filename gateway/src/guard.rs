@@ -360,7 +360,7 @@ impl Guard {
 
 /// Why a statement's results, all of whose effects are permitted under these masks, cannot be masked: then it is refused.
 pub(crate) fn unmaskable(analysis: &Analysis, catalog: &Catalog, masks: &[(&Effect, Option<Mask>)]) -> Option<String> {
-    match plan::plan(analysis, catalog, masks, &Given::default()) {
+    match plan::plan(analysis, catalog, masks, &Given::default(), Some(Mask::Whole)) {
         Planned::Plan { .. } => None,
         Planned::Unmaskable(reason) => Some(reason),
     }

@@ -508,3 +508,64 @@ fn a_statement_that_is_run_again_is_recorded_by_its_number_and_replayed_whole() 
     assert!((1..=4).contains(&written), "{written}");
     Ok(())
 }
+
+/// What `pg_dump` writes, but for the lines that are different at each run.
+fn dumped(pg_dump: &mut std::process::Command, arguments: &[&str]) -> Result<Vec<String>> {
+    let dump = run(pg_dump.args(arguments))?.success()?;
+    let same = dump.lines().filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"));
+    Ok(same.map(str::to_owned).collect())
+}
+
+#[test]
+fn a_dump_is_the_servers_own_but_for_what_is_masked() -> Result<()> {
+    let fixture = Fixture::guarded("dumped")?;
+    fixture.admin(&format!(
+        "create schema shop; create type shop.mood as enum ('ok', 'bad');
+         create table shop.customers (id serial primary key, name text not null, mood shop.mood default 'ok', tags text[]);
+         create table shop.orders (id bigint generated always as identity, customer int references shop.customers,
+             total numeric(10, 2) check (total >= 0), twice numeric generated always as (total * 2) stored);
+         create table shop.days (d date, v int) partition by range (d);
+         create table shop.days_2020 partition of shop.days for values from ('2020-01-01') to ('2021-01-01');
+         create index on shop.orders (total) where total > 10; create statistics shop.st on customer, total from shop.orders;
+         create view shop.totals as select customer, sum(total) from shop.orders group by 1;
+         create materialized view shop.kept as select count(*) from shop.orders;
+         create function shop.upper_name() returns trigger language plpgsql as
+             $$ begin new.name := upper(new.name); return new; end $$;
+         create trigger t before insert on shop.customers for each row execute function shop.upper_name();
+         insert into shop.customers (name, tags) values ('ann', '{{x,y}}'), ('bob', null);
+         insert into shop.orders (customer, total) values (1, 10.5), (2, 3); insert into shop.days values ('2020-05-05', 1);
+         alter table shop.customers add column since timestamptz default '2020-01-01 00:00:00+00';
+         comment on table shop.orders is 'what was bought';
+         grant usage on schema shop to {role}; grant select on all tables in schema shop to {role};
+         grant select on all sequences in schema shop to {role}",
+        role = fixture.server.role()
+    ))?;
+    let direct = || {
+        let mut command = fixture.client("pg_dump");
+        command
+            .env("PGHOST", fixture.server.v4().to_string())
+            .env("PGPORT", fixture.server.port().to_string())
+            .env("PGUSER", fixture.server.role())
+            .env("PGPASSWORD", fixture.server.password())
+            .env("PGSSLMODE", "require");
+        command
+    };
+    for arguments in [
+        &["--schema-only"][..],
+        &["--schema-only", "--table", "users"],
+        &["--data-only", "--schema", "shop"],
+        &["--schema", "shop", "--clean", "--if-exists", "--no-owner", "--column-inserts"],
+    ] {
+        let seen = dumped(&mut fixture.client("pg_dump"), arguments)?;
+        assert_eq!(seen, dumped(&mut direct(), arguments)?, "{arguments:?}");
+        assert!(seen.len() > 20, "{seen:?}");
+    }
+    let (seen, whole) = (dumped(&mut fixture.client("pg_dump"), &[])?, dumped(&mut direct(), &[])?);
+    let masked: Vec<String> = whole
+        .iter()
+        .map(|line| line.replace("123-45-6789", "*******6789").replace("987-65-4321", "*******4321"))
+        .collect();
+    assert_eq!(seen, masked);
+    assert_ne!(seen, whole);
+    Ok(())
+}

@@ -44,12 +44,14 @@ pub(super) enum Planned {
 /// Combines the masks of every permitted effect.
 ///
 /// A value that is a masked column gets its mask; one that was computed from such a column, or may be anything, is
-/// redacted whole: no mask of part of a value is safe there, nor is whether it is NULL.
+/// redacted whole: no mask of part of a value is safe there, nor is whether it is NULL. `withheld` is the mask of what system
+/// relations hold beside the database's form.
 pub(super) fn plan(
     analysis: &Analysis,
     catalog: &Catalog,
     effects: &[(&Effect, Option<Mask>)],
     given: &Given,
+    withheld: Option<Mask>,
 ) -> Planned {
     let mut masks: HashMap<&ColumnName, Mask> = HashMap::new();
     let mut words: Vec<(String, Mask)> = Vec::new();
@@ -63,7 +65,7 @@ pub(super) fn plan(
     // What could not be read may show any column.
     let unknown = catalog.any_sensitive && effects.iter().any(|(effect, _)| effect.action == Action::SqlUnknown);
     let mut fetched = Widths::clone(&given.0);
-    let of = Of { masks: &masks, anything: catalog.any_sensitive.then_some(Mask::Whole) };
+    let of = Of { masks: &masks, anything: catalog.any_sensitive.then_some(Mask::Whole), withheld };
     let answer = |outputs: &Outputs, fetched: &Arc<Widths>| match outputs {
         // How a stream is written stands in the text, whatever it holds.
         Outputs::Stream(stream) if unknown => {
@@ -105,7 +107,7 @@ fn passes(answer: &Answer, any_sensitive: bool) -> bool {
         Answer::Columns(masks) => masks.iter().all(Option::is_none),
         Answer::All(mask) => mask.is_none(),
         // It may be a cursor that nobody has seen being opened: what it shows is known when its rows are described.
-        Answer::Fetched(_) => !any_sensitive,
+        Answer::Fetched(widths) => !any_sensitive && !widths.any(),
         Answer::Stream(plan) => plan.passes(),
     }
 }
@@ -114,6 +116,8 @@ struct Of<'a> {
     masks: &'a HashMap<&'a ColumnName, Mask>,
     /// The mask of what may be anything.
     anything: Option<Mask>,
+    /// The mask of what is withheld.
+    withheld: Option<Mask>,
 }
 
 impl Of<'_> {
@@ -123,7 +127,8 @@ impl Of<'_> {
         // Tied to another column of the same mask, it is no more than that.
         let derived = derived.filter(|mask| exact != Some(*mask)).map(|_| Mask::Whole).next();
         let unknown = self.anything.filter(|_| lineage.unknown);
-        both(both(exact, derived), unknown)
+        let withheld = self.withheld.filter(|_| lineage.withheld);
+        both(both(both(exact, derived), unknown), withheld)
     }
 
     fn stream(&self, stream: &Stream) -> CopyPlan {
@@ -193,7 +198,7 @@ mod tests {
         let effect = read(&ssn);
         let analysis = Analysis { outputs: outputs.into(), ..Analysis::of_operation(effect.clone()) };
         let catalog = Catalog { any_sensitive: true, ..Catalog::default() };
-        plan(&analysis, &catalog, &[(&effect, mask)], given)
+        plan(&analysis, &catalog, &[(&effect, mask)], given, None)
     }
 
     fn masks(outputs: Vec<Outputs>) -> Vec<Option<Mask>> {
@@ -222,6 +227,26 @@ mod tests {
         }
         assert_eq!(masks(vec![Outputs::Open(derived)]), [Some(Mask::Whole)]);
         assert_eq!(masks(vec![Outputs::Unknown]), [Some(Mask::Whole)]);
+    }
+
+    #[test]
+    fn what_is_withheld_is_redacted_also_where_nothing_is_sensitive() {
+        let shown = Lineage { withheld: true, ..Lineage::default() };
+        let outputs = vec![Outputs::Columns(vec![Lineage::default(), shown]), Outputs::Fetched];
+        let effect = read(&column("id"));
+        let analysis =
+            Analysis { named: outputs.clone().into(), outputs: outputs.into(), ..Analysis::of_operation(effect) };
+        assert!(analysis.withholds());
+        for (withheld, passes) in [(Some(Mask::Whole), false), (None, true)] {
+            let planned = plan(&analysis, &Catalog::default(), &[], &Given::default(), withheld);
+            let Planned::Plan { plan, .. } = planned else { panic!("{planned:?}") };
+            assert_eq!(plan == Plan::Pass, passes);
+            // A cursor's rows as well.
+            for statement in [0, 1] {
+                let masks = plan.masks(statement, &[Origin { table: 0, column: 0 }; 2]).0;
+                assert_eq!(masks, [None, withheld]);
+            }
+        }
     }
 
     #[test]
@@ -271,7 +296,7 @@ mod tests {
         let outputs = [Outputs::Stream(stream), Outputs::Nothing].into();
         let analysis = Analysis { outputs, ..Analysis::of_operation(unknown.clone()) };
         let catalog = Catalog { any_sensitive: true, ..Catalog::default() };
-        let planned = plan(&analysis, &catalog, &[(&unknown, None)], &Given::default());
+        let planned = plan(&analysis, &catalog, &[(&unknown, None)], &Given::default(), None);
         let Planned::Plan { plan: Plan::Masked(masking), .. } = planned else { panic!("{planned:?}") };
         let columns = CopyColumns::Any(Some(Mask::Whole));
         let layout = Some(Layout::Text(TextOptions::default()));

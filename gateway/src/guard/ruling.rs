@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use super::evidence::Ruled;
 use super::plan::{self, Given, Planned};
 use super::{Block, Core, Party, Prepared};
-use crate::access::{Action, Effect, Facts, Name};
+use crate::access::{Action, Effect, Facts, Name, Object, Tags};
 use crate::mask::{self, Mask, Plan};
 use crate::policy::{ApprovalRule, ContextKey, Decision, Denial, Request, SqlContext};
 use crate::sql::{Analysis, Catalog, Outputs};
@@ -230,7 +230,8 @@ fn decide(
     if let Some(action) = held_action {
         return (Answer::Refuse { hold: true, action }, held(&approvals, ruled));
     }
-    match plan::plan(analysis, catalog, &masks, given) {
+    let withheld = analysis.withholds() && (catalog.any_sensitive || !says_anything(&mut ask));
+    match plan::plan(analysis, catalog, &masks, given, withheld.then_some(Mask::Whole)) {
         Planned::Plan { plan, named, masks } => {
             (Answer::Forward { plan: Arc::new(plan), named }, Ruled { policies, masks, ..ruled })
         }
@@ -249,6 +250,13 @@ fn sees(effect: &Effect, mut ask: impl FnMut(&Effect) -> Decision) -> bool {
         Decision::Permit(told) => told.approvals.is_empty() && matches!(told.mask, None | Some(Mask::Null)),
         Decision::Deny(_) => false,
     }
+}
+
+/// Whether who asks may say what nobody can read, and so whatever there is to be seen.
+fn says_anything(mut ask: impl FnMut(&Effect) -> Decision) -> bool {
+    let anything =
+        Effect { action: Action::SqlUnknown, object: Object::Resource, tags: Tags::default(), facts: Facts::default() };
+    matches!(ask(&anything), Decision::Permit(given) if given.approvals.is_empty())
 }
 
 /// What statements show that need no mask.

@@ -76,6 +76,11 @@ impl Widths {
         }
     }
 
+    /// Whether there is a mask.
+    pub fn any(&self) -> bool {
+        self.all.is_some() || self.columns.values().flatten().any(Option::is_some)
+    }
+
     /// The mask of one of `count` columns.
     fn at(&self, place: usize, count: usize) -> Option<Mask> {
         match self.columns.get(&count) {

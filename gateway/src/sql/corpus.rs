@@ -78,6 +78,9 @@ fn effects_on(text: &str, catalog: &Arc<Catalog>) -> String {
 fn lineage(lineage: &Lineage) -> String {
     let exact = lineage.exact.iter().map(|column| format!("={}", column.column));
     let mut words: Vec<String> = exact.chain(lineage.derived.iter().map(|column| column.column.to_string())).collect();
+    if lineage.withheld {
+        words.push("!".to_owned());
+    }
     if lineage.unknown {
         match words.last_mut() {
             Some(last) => last.push('?'),
@@ -130,12 +133,22 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ("select case when ssn like '1%' then 1 end from users", "read users, read users.ssn, filter users.ssn"),
     ("select a from v", "read users, read v, read users.ssn, read v.a"),
     ("select relname from pg_class", "read pg_catalog.pg_class"),
-    ("select most_common_vals from pg_stats", "read pg_stats, read pg_stats.most_common_vals, unknown"),
-    ("select most_common_vals from pg_catalog.pg_stats", "read pg_catalog.pg_stats, unknown"),
-    ("select query from pg_catalog.pg_stat_activity", "read pg_catalog.pg_stat_activity, unknown"),
-    ("select a.query from pg_stat_activity a", "read pg_catalog.pg_stat_activity, execute pg_catalog.query, unknown"),
+    ("select most_common_vals from pg_stats", "read pg_catalog.pg_stats"),
+    ("select most_common_vals from pg_catalog.pg_stats", "read pg_catalog.pg_stats"),
+    ("select 1 from pg_stats where null_frac < 0.5", "read pg_catalog.pg_stats, unknown"),
+    ("select stavalues1 from pg_statistic", "read pg_statistic, read pg_statistic.stavalues1, unknown"),
+    ("select query from pg_catalog.pg_stat_activity", "read pg_catalog.pg_stat_activity"),
+    ("select a.query from pg_stat_activity a", "read pg_catalog.pg_stat_activity"),
     ("select * from pg_stat_activity", "read pg_catalog.pg_stat_activity, unknown"),
-    ("select a from pg_stat_activity a", "read pg_catalog.pg_stat_activity, unknown"),
+    ("select a from pg_stat_activity a", "read pg_catalog.pg_stat_activity"),
+    ("select case when true then a.query end from pg_stat_activity a", "read pg_catalog.pg_stat_activity"),
+    ("select query::int from pg_stat_activity", "read pg_catalog.pg_stat_activity, unknown"),
+    ("select distinct query from pg_stat_activity", "read pg_catalog.pg_stat_activity, unknown"),
+    ("select max(query) from pg_stat_activity", "read pg_catalog.pg_stat_activity, unknown"),
+    ("select pg_notify('x', query) from pg_stat_activity", "read pg_catalog.pg_stat_activity, session, unknown"),
+    ("create view w as select query from pg_stat_activity", "read pg_catalog.pg_stat_activity, create w, unknown"),
+    ("select attname, attmissingval from pg_attribute", "read pg_catalog.pg_attribute"),
+    ("select 1 from pg_attribute where attmissingval is null", "read pg_catalog.pg_attribute, unknown"),
     ("select a.c2 from pg_stat_activity a (c1, c2)", "read pg_catalog.pg_stat_activity, unknown"),
     ("select pid from pg_stat_activity where query like '%x%'", "read pg_catalog.pg_stat_activity, unknown"),
     ("select pid from pg_stat_activity order by query", "read pg_catalog.pg_stat_activity, unknown"),
@@ -147,11 +160,11 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ("select x.pid from (select * from pg_stat_activity) x", "read pg_catalog.pg_stat_activity, unknown"),
     (
         "select relname, seq_tup_read from pg_class, pg_stat_user_tables",
-        "read pg_catalog.pg_class, read pg_catalog.pg_stat_user_tables, unknown",
+        "read pg_catalog.pg_class, read pg_catalog.pg_stat_user_tables",
     ),
     (
         "select j.seq_tup_read from (pg_class join pg_stat_user_tables on true) j",
-        "read pg_catalog.pg_class, read pg_catalog.pg_stat_user_tables, unknown",
+        "read pg_catalog.pg_class, read pg_catalog.pg_stat_user_tables",
     ),
     ("select pid, state from pg_stat_activity where datname = 'x'", "read pg_catalog.pg_stat_activity"),
     (
@@ -336,11 +349,11 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ),
     (
         "select objid from pg_locks l join pg_class c on c.oid = l.relation",
-        "read pg_catalog.pg_class, read pg_catalog.pg_locks, unknown",
+        "read pg_catalog.pg_class, read pg_catalog.pg_locks",
     ),
     (
         "select l from pg_locks l join pg_class c on c.oid = l.relation",
-        "read pg_catalog.pg_class, read pg_catalog.pg_locks, unknown",
+        "read pg_catalog.pg_class, read pg_catalog.pg_locks",
     ),
     (
         "select c.oid from pg_class c where exists (select from pg_authid where rolpassword = relname)",
@@ -348,7 +361,7 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ),
     (
         "select (select rolpassword from pg_class limit 1) from pg_authid",
-        "read pg_catalog.pg_authid, read pg_catalog.pg_class, unknown",
+        "read pg_catalog.pg_authid, read pg_catalog.pg_class",
     ),
     (
         "select (select rolname from pg_class where relname = 'x') from pg_authid",
@@ -357,7 +370,7 @@ pub(super) const CORPUS: &[(&str, &str)] = &[
     ("select * from pg_authid", "read pg_catalog.pg_authid, unknown"),
     (
         "select subconninfo from pg_subscription s, pg_class c",
-        "read pg_catalog.pg_class, read pg_catalog.pg_subscription, unknown",
+        "read pg_catalog.pg_class, read pg_catalog.pg_subscription",
     ),
     ("select set_config($1, 'x', false)", "read, unknown"),
     (
@@ -580,6 +593,32 @@ fn a_temporary_table_stands_before_all_others_of_its_name() {
         let other = if expected.contains("pg_temp") { "public.users.ssn" } else { "pg_temp_3.users.ssn" };
         assert!(!reads.iter().any(|read| read.contains(other)), "{text}: {reads:?}");
     }
+}
+
+#[test]
+fn what_the_system_withholds_is_known_where_it_comes_out() {
+    let catalog = catalog();
+    for (text, expected) in [
+        ("select pid, query from pg_stat_activity", "|!"),
+        ("select upper(query) from pg_stat_activity", "!"),
+        ("select a from pg_stat_activity a", "!"),
+        ("select a.query from pg_stat_activity a", "!"),
+        ("select case when a.pid > 1 then a.query end from pg_stat_activity a", "!"),
+        ("select x.q from (select query as q from pg_stat_activity) x", "!"),
+        ("select (select query from pg_stat_activity limit 1)", "!"),
+        ("select id, (select query from pg_stat_activity limit 1) from users", "=id|!"),
+        ("select attname, attmissingval from pg_attribute", "|!"),
+        ("select * from pg_attribute", "*!"),
+        ("copy (select rolname, rolpassword from pg_authid) to stdout", "stream |!"),
+        ("select pid from pg_stat_activity", ""),
+    ] {
+        let analysis = Analyzer::default().analyze(text.as_bytes(), &catalog, &Settings::default());
+        let shown: Vec<String> = analysis.outputs.iter().map(shown).collect();
+        assert_eq!(shown, [expected], "{text}");
+        assert_eq!(analysis.withholds(), expected.contains('!'), "{text}");
+    }
+    let text = "declare c cursor for select rolpassword from pg_authid";
+    assert!(Analyzer::default().analyze(text.as_bytes(), &catalog, &Settings::default()).withholds());
 }
 
 #[test]

@@ -164,9 +164,32 @@ pub struct Lineage {
     pub derived: Vec<Arc<ColumnName>>,
     /// Whether it may hold anything.
     pub unknown: bool,
+    /// Whether it is, or was computed from, what a system relation holds beside the database's form: passwords, texts of other
+    /// sessions, values of tables. It is no effect of its own: who may not say what nobody can read gets it redacted.
+    pub withheld: bool,
+}
+
+impl Outputs {
+    /// Whether what it answers with holds something that is withheld.
+    fn withholds(&self) -> bool {
+        match self {
+            Outputs::Nothing | Outputs::Fetched | Outputs::Unknown => false,
+            Outputs::Columns(columns) => columns.iter().any(|column| column.withheld),
+            Outputs::Open(lineage) => lineage.withheld,
+            Outputs::Stream(stream) => match &stream.rows {
+                Streamed::Columns(columns) => columns.iter().any(|column| column.lineage.withheld),
+                Streamed::Open(lineage) => lineage.withheld,
+            },
+        }
+    }
 }
 
 impl Analysis {
+    /// Whether what it answers with, now or by a name that it gives, holds something of the system's that is withheld.
+    pub fn withholds(&self) -> bool {
+        self.outputs.iter().chain(self.named.iter()).any(Outputs::withholds)
+    }
+
     /// Of something that is not a statement.
     pub fn of_operation(effect: Effect) -> Self {
         Analysis {

@@ -274,6 +274,10 @@ SELECT x.extname, n.nspname, x.extrelocatable, x.extversion, x.extconfig, x.extc
 SELECT c.relname, c.relkind, c.relnamespace::regnamespace, c.relchecks, c.relhasindex, c.relhasrules, c.relpages > 0 as filled, c.relhastriggers, c.relpersistence, c.reloftype, c.relacl IS NULL, d.refobjid IS NULL FROM pg_class c LEFT JOIN pg_depend d ON (c.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0 AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')) WHERE c.relkind IN ('r', 'S', 'v', 'c', 'm', 'f', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY c.relname;
 --- pg_dump: functions: same
 SELECT p.proname, p.pronargs, pg_get_function_identity_arguments(p.oid), l.lanname, p.provolatile, p.prosecdef FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.pronamespace = 'public'::regnamespace ORDER BY 1, 3;
+--- pg_dump: columns, with the values that were added with them: same
+SELECT a.attrelid::regclass, a.attnum, a.attname, a.attstattarget, a.attstorage, t.typstorage, a.attnotnull, a.atthasdef, a.attisdropped, a.attlen, a.attalign, a.attislocal, pg_catalog.format_type(t.oid, a.atttypmod) AS atttypname, array_to_string(a.attoptions, ', ') AS attoptions, CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation ELSE 0 END AS attcollation, a.attidentity, CASE WHEN a.atthasmissing AND NOT a.attisdropped THEN a.attmissingval ELSE null END AS attmissingval, a.attgenerated FROM unnest(ARRAY['orders'::regclass::oid, 'users'::regclass::oid]) AS src(tbloid) JOIN pg_catalog.pg_attribute a ON (src.tbloid = a.attrelid) LEFT JOIN pg_catalog.pg_type t ON (a.atttypid = t.oid) WHERE a.attnum > 0::pg_catalog.int2 ORDER BY a.attrelid, a.attnum;
+--- pg_dump: labels: same
+SELECT label, provider, classoid, objoid, objsubid FROM pg_catalog.pg_seclabels ORDER BY classoid, objoid, objsubid;
 --- pg_dump: sequence: same
 SELECT format_type(seqtypid, NULL), seqstart, seqincrement, seqmax, seqmin, seqcache, seqcycle FROM pg_catalog.pg_sequence WHERE seqrelid = 'tickets_seq'::regclass;
 --- pg_dump: harmless rows: same

@@ -62,7 +62,7 @@ select * from pg_file_settings;
 --- hba rules: either; differs times
 select * from pg_hba_file_rules;
 --- passwords: either; differs times
-select rolname, rolpassword from pg_authid;
+select rolcanlogin, rolpassword from pg_authid;
 --- password view: either; differs times
 select usename, passwd from pg_shadow;
 --- user mappings: either
@@ -91,7 +91,7 @@ select pg_get_functiondef('f_ssn(int)'::regprocedure);
 select pg_get_expr(adbin, adrelid) from pg_attrdef where adrelid = 'users'::regclass order by adnum;
 --- information schema: masked
 select column_name from information_schema.columns where table_name = 'users' order by ordinal_position;
---- missing value of an added column: either
+--- missing value of an added column: masked 2
 select attname, attmissingval from pg_attribute where attrelid = 'users'::regclass;
 --- prepared transactions: either
 select * from pg_prepared_xacts;
@@ -141,19 +141,19 @@ select pid from pg_stat_activity where query like '%5%' and pid <> pg_backend_pi
 select pid from (select * from pg_stat_activity order by 21 limit 1) x;
 --- activity's texts joined by their name: refused
 select query from pg_stat_activity a join pg_stat_activity b using (query);
---- activity's texts as a row: refused
+--- activity's texts as a row: either; differs times
 select a::text from pg_stat_activity a;
 --- activity's texts by function notation: refused
 select query(a) from pg_stat_activity a;
---- counter of rows: refused
+--- counter of rows: masked 1
 select seq_tup_read from pg_stat_user_tables where relname = 'users';
---- counter of rows beside another relation: refused
+--- counter of rows beside another relation: masked 1
 select seq_tup_read from pg_class c, pg_stat_user_tables s where s.relname = 'users';
---- counter of fetched rows: refused
+--- counter of fetched rows: masked 1
 select idx_tup_fetch from pg_stat_user_indexes where relname = 'users';
---- counter of read blocks: refused
+--- counter of read blocks: masked 1
 select blks_hit from pg_stat_database;
---- keys of locks: refused
+--- keys of locks: masked 1
 select objid from pg_locks where locktype = 'advisory';
 --- notification by function: refused
 select pg_notify('x', ssn) from users;
@@ -183,3 +183,40 @@ update users set card = '4539-7712-8841-0063' where id = 1;
 rollback;
 select pg_sleep(1.5);
 select n_tup_hot_upd from pg_stat_user_tables where relname = 'users';
+--- passwords beside names: masked 2
+select rolcanlogin, rolpassword from pg_authid where rolname = 'bystander';
+--- passwords by a cursor: masked 1
+begin;
+declare c cursor for select rolpassword from pg_authid where rolname = 'bystander';
+fetch all from c;
+--- passwords by a stream: either
+copy (select rolcanlogin, rolpassword from pg_authid) to stdout;
+--- passwords of a statement that was prepared: masked 1
+prepare p as select upper(rolpassword) from pg_authid where rolname = 'bystander';
+execute p;
+--- passwords in a condition: refused
+select rolname from pg_authid where rolpassword like 'S%';
+--- passwords in an order: refused
+select rolname from pg_authid order by rolpassword;
+--- passwords by an error: refused
+select rolpassword::int from pg_authid;
+--- passwords told apart: refused
+select distinct rolpassword from pg_authid;
+--- passwords kept: refused
+create table w as select rolname, rolpassword from pg_authid;
+--- passwords under a view: refused
+create view w as select rolname, rolpassword from pg_authid;
+--- passwords that decide: refused
+select case when rolpassword like 'S%' then 1 end from pg_authid;
+--- missing value that decides: refused
+alter table users add column w text default 'x' || now();
+select attname from pg_attribute where attmissingval::text like '%x%';
+--- missing value as pg_dump asks for it: masked 2
+select attname, case when a.atthasmissing and not a.attisdropped then a.attmissingval else null end as attmissingval
+  from pg_attribute a where attrelid = 'users'::regclass;
+--- activity's text by its table: either; differs times
+select a.pid, a.query from pg_stat_activity a where a.pid <> pg_backend_pid();
+--- activity's text by a cursor: either; differs times
+begin;
+declare c cursor for select query from pg_stat_activity;
+fetch all from c;

@@ -231,7 +231,7 @@ analyze users;
 select * from pg_stats_ext_exprs;
 --- statistics: refused
 select stxdexpr, stxdmcv from pg_statistic_ext_data;
---- statistics of the columns: refused
+--- statistics of the columns: masked 1
 select most_common_vals from pg_stats_ext;
 --- policy that decides by it: either
 create policy w on users using (ssn > '5');

@@ -33,9 +33,9 @@ select (select color || '' from json_each('{"a": 1}')) from (select ssn as color
 select count(*) from (select ssn as color from users) z where exists (select 1 from pg_class where color < '5');
 --- column further out behind a relation of the system's, in an oracle: either
 select (select 1 / (ascii(color) - 53) from pg_class limit 1) from (select ssn as color from users) z;
---- column that the system withholds, further out: refused
+--- column that the system withholds, further out: either; differs times
 select (select query from pg_class limit 1) from pg_stat_activity;
---- column withheld in an inner query beside a catalog further out: refused
+--- column withheld in an inner query beside a catalog further out: either; differs times
 select (select query from pg_stat_activity where pid = pg_backend_pid()) from pg_class limit 1;
 --- condition on a withheld column within one on a catalog: refused
 select count(*) from pg_class where exists (select from pg_stat_activity where query like '%5%');

@@ -381,10 +381,10 @@ prepare s as select ssn from users where id = 1;
 --- prepared names in the catalog: either; differs times
 prepare p as select ssn from users where ssn = '000-00-0000';
 select name, statement from pg_prepared_statements;
---- prepared texts in the catalog: refused
+--- prepared texts in the catalog: either; differs times
 prepare p as select 1;
 select statement from pg_prepared_statements;
---- prepared texts in the catalog, as a row: refused
+--- prepared texts in the catalog, as a row: either; differs times
 prepare p as select 1;
 select s from pg_prepared_statements s;
 --- prepared in one message: masked; forms simple

@@ -71,7 +71,9 @@ fn nothing_is_in_two_tables() {
     }
     let columns = readable_columns("pg_catalog", "pg_stat_activity").unwrap();
     assert!(columns.contains(&"state") && !columns.contains(&"query"));
-    assert!(readable_columns("pg_catalog", "pg_stats").is_none() && readable_columns("public", "pg_locks").is_none());
+    assert!(
+        readable_columns("pg_catalog", "pg_statistic").is_none() && readable_columns("public", "pg_locks").is_none()
+    );
 }
 
 #[test]

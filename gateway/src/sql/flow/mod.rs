@@ -501,7 +501,7 @@ impl<'a> Walk<'a> {
     /// An action on a column; the system's own columns hold nothing of a table.
     fn touch(&mut self, action: Action, name: Arc<ColumnName>, tags: Tags, facts: Facts) {
         if builtin::is_system(&name.table.schema) {
-            if &*name.column == WITHHELD {
+            if is_withheld(&name) {
                 self.unknown();
             }
         } else {
@@ -559,24 +559,33 @@ impl<'a> Walk<'a> {
             let one = self.lineage(column.node, reach);
             derived.extend(one.exact.into_iter().chain(one.derived));
             lineage.unknown |= one.unknown;
+            lineage.withheld |= one.withheld;
         }
-        Lineage { exact: Vec::new(), derived: derived.into_iter().collect(), unknown: lineage.unknown }
+        Lineage { exact: Vec::new(), derived: derived.into_iter().collect(), ..lineage }
     }
 
     /// Where a value that comes out comes from: each of those columns is read.
     fn lineage(&mut self, node: Node, reach: &[Reach]) -> Lineage {
         let Some(of) = at(reach, node).cloned() else { return Lineage { unknown: true, ..Lineage::default() } };
+        let mut withheld = false;
         let mut names = |sources: &mut dyn Iterator<Item = &Source>| -> Vec<Arc<ColumnName>> {
             let mut names = Vec::new();
             for source in sources {
                 let Some(name) = self.graph.source(*source).map(|(name, _)| Arc::clone(name)) else { continue };
+                if is_withheld(&name) {
+                    // That it comes out, and nothing else of it, can be kept from who asks.
+                    withheld = true;
+                    continue;
+                }
                 self.plainly(Action::SqlRead, *source);
                 names.push(name);
             }
             names
         };
         let (exact, derived) = (names(&mut of.exact.iter()), names(&mut of.derived.iter()));
-        Lineage { exact, derived, unknown: of.unknown }
+        // What is said of it is as little to be told.
+        self.touches_sensitive |= withheld;
+        Lineage { exact, derived, unknown: of.unknown, withheld }
     }
 
     /// The full name and the tags of a relation; the name that it would have if the catalog does not know it.
@@ -651,6 +660,11 @@ impl<'a> Walk<'a> {
 
 fn at(reach: &[Reach], node: Node) -> Option<&Reach> {
     reach.get(node.place())
+}
+
+/// Whether a column stands for those of a system relation that may not be read.
+fn is_withheld(name: &ColumnName) -> bool {
+    &*name.column == WITHHELD && builtin::is_system(&name.table.schema)
 }
 
 /// Whether what has these tags is protected at least as the other.

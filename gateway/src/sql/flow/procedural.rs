@@ -479,8 +479,8 @@ impl<'a> Walk<'a> {
         let outputs: Vec<Outputs> = results.into_iter().map(|shown| self.outputs(shown, &tied)).collect();
         let known = outputs.iter().all(|outputs| match outputs {
             Outputs::Nothing => true,
-            Outputs::Columns(columns) => columns.iter().all(|column| !column.unknown),
-            Outputs::Open(one) => !one.unknown,
+            Outputs::Columns(columns) => columns.iter().all(|column| !column.unknown && !column.withheld),
+            Outputs::Open(one) => !one.unknown && !one.withheld,
             Outputs::Fetched | Outputs::Unknown | Outputs::Stream(_) => false,
         });
         let plain = self.effects.iter().all(|((action, object), (tags, _))| {

@@ -330,7 +330,11 @@ impl<'p> Scope<'p> {
                 opened(open, item.rows.columns.iter().filter(|c| may_be_withheld(c, name)).cloned().collect())
             }
             (None, None) if item.stored && SYSTEM_COLUMNS.contains(&name) => Found::System,
-            (None, None) => Found::NoColumn(item.rows.clone()),
+            (None, None) => match item.rows.columns.iter().find(|column| may_be_withheld(column, name)) {
+                // In a version that has no such column it is `f(t)`: two of them stand for what nobody can tell.
+                Some(column) => Found::Columns(vec![column.clone(), column.clone()]),
+                None => Found::NoColumn(item.rows.clone()),
+            },
         };
         // An argument may be called as the item, or the function.
         let given = match given {
