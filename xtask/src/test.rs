@@ -16,6 +16,7 @@ const BESIDE: &[&str] = &[
     "copy_masks",
     "corpus",
     "differential",
+    "extensions",
     "hostile_server",
     "names",
     "postgres_copies",

@@ -18,7 +18,7 @@ mod table;
 mod tests;
 mod types;
 
-pub(super) use extension::converts;
+pub(super) use extension::{Brought, Declared, computes_plainly, converts};
 use table::{OPERATORS, Overload, TABLES, WITHHELD_NAMES};
 use types::{NONE, TYPES, UNKNOWN, VARCHAR};
 
@@ -208,6 +208,11 @@ pub(super) fn cast(from: Option<u32>, to: u32, sized: bool) -> Class {
 /// Whether `pg_catalog` has a function of that name, harmless or not.
 pub(super) fn exists(name: &str) -> bool {
     TABLES.functions.contains_key(name)
+}
+
+/// Whether `pg_catalog` has operators of that name, harmless or not.
+pub(super) fn is_operator(name: &str) -> bool {
+    OPERATORS.contains_key(name)
 }
 
 /// Whether every version since 13 has a function of that name without arguments: where it is called so, the server takes that one

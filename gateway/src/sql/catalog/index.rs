@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use super::{Cast, Catalog, Function, Operator, Relation, RelationKind, Type, TypeKind};
+use super::{Cast, Catalog, Function, FunctionKind, Operator, Relation, RelationKind, Type, TypeKind};
 use crate::access::Name;
-use crate::sql::builtin;
+use crate::sql::builtin::{self, Brought, Declared};
 
 /// The first OID of what somebody made (`FirstNormalObjectId`).
 const FIRST_MADE: u32 = 16_384;
@@ -168,6 +168,49 @@ impl Catalog {
         let (Some(receive), Some(send)) = (or_none(of.receive), or_none(of.send)) else { return false };
         let plain = of.kind == TypeKind::Base && of.element == 0 && of.modifier == 0;
         plain && builtin::converts(input, output, receive, send)
+    }
+
+    /// Whether a function is one of an extension of PostgreSQL's own that computes from its arguments and does nothing else, or an
+    /// aggregate of such ones. Who may not make functions of libraries cannot make such a one; and declared otherwise than the
+    /// extension does it is another.
+    pub(in crate::sql) fn computes_plainly(&self, function: &Function) -> bool {
+        let plain = function.tags.is_empty() && function.settings.is_empty() && function.defaults == 0;
+        if !plain || function.variadic != 0 {
+            return false;
+        }
+        if function.kind == FunctionKind::Aggregate {
+            let parts = function.parts.iter().map(|part| self.function(*part));
+            return !function.parts.is_empty()
+                && parts.into_iter().all(|part| {
+                    part.is_some_and(|part| part.kind == FunctionKind::Function && self.computes_plainly(part))
+                });
+        }
+        let (true, true, Some(body)) =
+            (function.kind == FunctionKind::Function, function.parts.is_empty(), function.body.as_deref())
+        else {
+            return false;
+        };
+        if !matches!(&*function.language, "c" | "internal") {
+            return false;
+        }
+        let parameters: Option<Vec<Brought<'_>>> = function.arguments.iter().map(|of| self.brought(*of)).collect();
+        let (Some(parameters), Some(returns)) = (parameters, self.brought(function.returns)) else { return false };
+        let declared = Declared { parameters, returns, set: function.set, strict: function.strict };
+        builtin::computes_plainly((&function.language, body), &declared)
+    }
+
+    /// A type that PostgreSQL or one of its extensions brings.
+    fn brought(&self, oid: u32) -> Option<Brought<'_>> {
+        if oid < FIRST_MADE {
+            return Some(Brought::System(oid));
+        }
+        let plain = |of: &&Type| self.converts_plainly(of);
+        let of = self.types.get(&oid)?;
+        // The array of one is no type of its own.
+        match self.types.get(&of.element).filter(|element| element.array == oid) {
+            Some(element) => Some(element).filter(plain).map(|element| Brought::Array(&element.name)),
+            None => Some(of).filter(plain).map(|of| Brought::Own(&of.name)),
+        }
     }
 
     /// Whether the server runs code of somebody's when it reads a value of this type, or makes one of another type of it.

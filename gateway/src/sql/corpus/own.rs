@@ -249,3 +249,91 @@ fn a_function_that_is_called_without_its_parentheses_is_one_of_somebodys() {
     }];
     assert_eq!(runs(catalog, ["select s.relname from pg_class s"]), [false]);
 }
+
+/// A catalog with a type of an extension's, its array, and functions and operators on them; the first pair reads and shows its values.
+fn extended(functions: &[(&str, &str, &[u32], u32)]) -> Catalog {
+    let mut catalog = beside(TypeKind::Base, vec![]);
+    let conversions = [("c", "$libdir/ltree ltree_in"), ("c", "$libdir/ltree ltree_out")];
+    for (oid, (language, body)) in (90_010..).zip(conversions) {
+        let (language, body) = (language.into(), Some(body.into()));
+        catalog.functions.push(Function {
+            oid,
+            schema: "public".into(),
+            name: "h".into(),
+            language,
+            body,
+            ..Function::default()
+        });
+    }
+    let of = Type {
+        oid: OWN_TYPE,
+        array: OWN_TYPE + 1,
+        schema: "public".into(),
+        name: "ltree".into(),
+        kind: TypeKind::Base,
+        input: 90_010,
+        output: 90_011,
+        ..Type::default()
+    };
+    catalog.types.insert(OWN_TYPE, of);
+    catalog.types.insert(OWN_TYPE + 1, Type { oid: OWN_TYPE + 1, element: OWN_TYPE, ..Type::default() });
+    for (oid, (name, body, arguments, returns)) in (90_020..).zip(functions) {
+        catalog.functions.push(Function {
+            oid,
+            schema: "public".into(),
+            name: (*name).into(),
+            language: "c".into(),
+            body: Some((*body).into()),
+            arguments: arguments.to_vec(),
+            returns: *returns,
+            strict: true,
+            ..Function::default()
+        });
+    }
+    catalog
+}
+
+#[test]
+fn what_an_extension_computes_is_known_by_its_library_and_by_how_it_is_declared() {
+    let (own, array) = (OWN_TYPE, OWN_TYPE + 1);
+    let text = ["select f(c) from things"];
+    for (function, known) in [
+        (("f", "$libdir/ltree nlevel", &[own][..], 23), true),
+        (("f", "$libdir/ltree _lca", &[array][..], own), true),
+        (("f", "$libdir/ltree nlevel", &[own][..], 25), false),
+        (("f", "$libdir/ltree nlevel", &[20][..], 23), false),
+        (("f", "$libdir/other nlevel", &[own][..], 23), false),
+        (("f", "$libdir/hstore nlevel", &[own][..], 23), false),
+        (("f", "$libdir/tablefunc crosstab", &[25][..], RECORD), false),
+    ] {
+        let catalog = extended(&[function]);
+        let made = catalog.functions.last().is_some_and(|made| {
+            let mut catalog = catalog.clone();
+            catalog.finish();
+            catalog.computes_plainly(made)
+        });
+        assert_eq!(made, known, "{function:?}");
+        if function.2 == [own] {
+            assert_eq!(runs(catalog, text), [!known], "{function:?}");
+        }
+    }
+}
+
+#[test]
+fn an_operator_of_an_extension_is_a_filter_and_one_of_somebodys_beside_it_counts() {
+    let (own, array) = (OWN_TYPE, OWN_TYPE + 1);
+    let equal = ("eq", "$libdir/ltree ltree_eq", &[own, own][..], 16);
+    let within = ("in", "$libdir/ltree _ltree_isparent", &[array, own][..], 16);
+    let symbol = |function, left, right| Operator { function, ..operator("=", left, right) };
+    let texts = ["select 1 from things where c = 'x'", "select $1 = $2", "select 1 from users where ssn = '1'"];
+    let known = vec![symbol(90_020, own, own), symbol(90_021, array, own)];
+    let catalog = Catalog { operators: known.clone(), ..extended(&[equal, within]) };
+    assert_eq!(runs(catalog, texts), [false; 3]);
+    let others = [known, vec![symbol(OWN_FUNCTION, array, own)]].concat();
+    let catalog = Catalog { operators: others, ..extended(&[equal, within]) };
+    assert_eq!(runs(catalog, texts), [true, true, false]);
+    // Whoever makes values of somebody's type of it runs his cast.
+    let cast = Cast { function: OWN_FUNCTION, ..implicit(25, own) };
+    let catalog = Catalog { casts: vec![cast], ..extended(&[("f", "$libdir/ltree nlevel", &[own][..], 23)]) };
+    assert_eq!(runs(catalog, ["select f(name) from users", "select f('x')"]), [true, false]);
+}

@@ -25,7 +25,7 @@ impl Walk<'_> {
                 let casts =
                     self.catalog.casts.iter().filter(|cast| cast.target == of && self.could_be(&value, cast.source));
                 let own: Vec<u32> = casts.map(|cast| cast.function).collect();
-                own.into_iter().filter(|function| *function != 0).for_each(|function| self.execute(function));
+                own.into_iter().filter(|function| *function != 0).for_each(|function| self.applies(function));
             }
             self.filter(value.nodes.clone());
             // The array of them is another type.
@@ -53,7 +53,7 @@ impl Walk<'_> {
             && cast.function != 0
         {
             let function = cast.function;
-            self.execute(function);
+            self.applies(function);
         }
         // Of a literal the text alone decides.
         if value.nodes.is_empty() {

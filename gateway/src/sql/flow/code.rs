@@ -1,8 +1,10 @@
 //! Functions: what a call does, and what code of the database's own it runs.
 
+use std::collections::BTreeSet;
+
 use super::Walk;
 use super::function::Given;
-use super::oid::{FIRST_OWN, INT4, JSON, JSONB, TEXT};
+use super::oid::{FIRST_OWN, INT4, JSON, JSONB, RECORD, TEXT, VOID};
 use super::own::{Operand, brought};
 use super::scope::{Rows, Scope};
 use super::size::Size;
@@ -10,6 +12,7 @@ use super::value::Value;
 use crate::access::{Action, Facts, Name, Object, Tags};
 use crate::sql::Changes;
 use crate::sql::builtin::{self, Class};
+use crate::sql::catalog::Function;
 use crate::sql::form::{Call, Expr, Sets, Table};
 use crate::sql::predicate::is_value_of;
 
@@ -37,7 +40,7 @@ const MADE: [&str; 17] = [
 /// Window functions that show what another row holds: one row in, one row out, and no value of it makes them fail.
 const SHOWN_BY_WINDOW: [&str; 5] = ["first_value", "lag", "last_value", "lead", "nth_value"];
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     pub(super) fn call(&mut self, call: &Call, scope: &Scope<'_>) -> Value {
         let values: Vec<Value> = call.arguments.iter().map(|argument| self.argument(argument, scope)).collect();
         self.draws(call);
@@ -150,10 +153,61 @@ impl Walk<'_> {
         {
             return value;
         }
+        let many = aggregates || !over.is_empty();
+        if let Some(values) = self.each_of(&own, &given, many) {
+            return self.one_of(&own, values, system, (schema, function), given, many);
+        }
         for function in own {
             self.execute(function.oid);
         }
         self.ran(given.values)
+    }
+
+    /// What each of these makes, where all only compute as an extension of PostgreSQL's brings them, or are in SQL and can be read.
+    fn each_of(&mut self, own: &[&'a Function], given: &Given, many: bool) -> Option<Vec<Value>> {
+        if !self.catalog.complete || !given.plain() {
+            return None;
+        }
+        let computes = |own: &&&Function| self.catalog.computes_plainly(own);
+        let (computed, others): (Vec<&&Function>, Vec<&&Function>) = own.iter().partition(computes);
+        // A body's calls are looked up once, with what stood beside them then.
+        if !others.is_empty() && (many || self.in_body) {
+            return None;
+        }
+        let mut values = Vec::with_capacity(own.len());
+        for one in others {
+            values.push(self.inlined(one.oid, given)?);
+        }
+        for (at, value) in given.values.iter().enumerate() {
+            let to: BTreeSet<u32> = computed.iter().filter_map(|own| own.arguments.get(at).copied()).collect();
+            for to in to {
+                self.assigned_to(value, to);
+            }
+        }
+        Some(values)
+    }
+
+    /// The result of one of these, or of one of PostgreSQL's own where it has one of that name. They may fail at some values.
+    fn one_of(
+        &mut self,
+        own: &[&Function],
+        values: Vec<Value>,
+        system: bool,
+        (schema, function): (Option<&str>, &str),
+        given: Given,
+        many: bool,
+    ) -> Value {
+        let mut value = Value::computed(values.into_iter().chain(given.values.iter().cloned()));
+        self.filter(value.nodes.clone());
+        let mut of = own.first().map(|own| own.returns).filter(|of| own.iter().all(|own| own.returns == *of));
+        if schema.is_none() && builtin::exists(function) {
+            let builtin = self.builtin(system, schema, function, given, many);
+            of = of.filter(|of| builtin.of == Some(*of));
+            value.nodes.extend(builtin.nodes);
+        }
+        // Rows of several columns have names that nobody knows here.
+        let of = of.filter(|of| !matches!(*of, RECORD | VOID));
+        Value { of, size: Size::ANY, exact: false, row: None, fails: true, ..value }
     }
 
     /// The result of code that cannot be read.
@@ -273,6 +327,15 @@ impl Walk<'_> {
         // It may be put beside what is of its own row.
         let size = shown.iter().fold(Size::NONE, |all, value| all.or(value.length())).or(self.graph.row());
         Value { exact: false, row: None, of, size, ..Value::computed(shown) }
+    }
+
+    /// Runs code of the database's own, but for what an extension of PostgreSQL's brings and only computes: what that is given is a
+    /// filter for who calls this.
+    pub(super) fn applies(&mut self, function: u32) {
+        let plain = self.catalog.function(function).is_some_and(|known| self.catalog.computes_plainly(known));
+        if !(plain && self.catalog.complete) {
+            self.execute(function);
+        }
     }
 
     /// Runs code of the database's own.

@@ -108,13 +108,16 @@ impl Walk<'_> {
     }
 
     /// Runs what the database has for `=`, where a statement compares values of these types without saying so.
-    pub(super) fn compares(&mut self, left: Option<u32>, right: Option<u32>) {
+    /// Whether that is PostgreSQL's own.
+    pub(super) fn compares(&mut self, left: Option<u32>, right: Option<u32>) -> bool {
         let own = self.own_operators("=", Operand::of(left), Operand::of(right));
-        own.into_iter().for_each(|function| self.execute(function));
+        let builtin = own.is_empty();
+        own.into_iter().for_each(|function| self.applies(function));
         if left.is_none() || left != right {
             let of = |of| Value { of, ..Value::default() };
             self.together(&[&of(left), &of(right)]);
         }
+        builtin
     }
 
     pub(super) fn case(
@@ -136,7 +139,7 @@ impl Walk<'_> {
             let left = Some(Operand::from(subject)).filter(|of| *of != Operand::Literal).unwrap_or(Operand::Any);
             let own = self.own_operators("=", left, (&value).into());
             let builtin = own.is_empty();
-            own.into_iter().for_each(|function| self.execute(function));
+            own.into_iter().for_each(|function| self.applies(function));
             let converted = self.together(&[subject, &value]);
             match (of, subject.nodes.as_slice()) {
                 (Expr::Column(_), [node])

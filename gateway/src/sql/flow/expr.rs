@@ -199,7 +199,7 @@ impl Walk<'_> {
                 if elsewhere && own.is_empty() {
                     self.unknown();
                 }
-                own.into_iter().for_each(|function| self.execute(function));
+                own.into_iter().for_each(|function| self.applies(function));
                 let rows: Vec<Value> = rows.columns.iter().map(|column| self.of_column(column)).collect();
                 self.together(&rows.iter().chain([&test]).collect::<Vec<_>>());
                 let all = [test.nodes, nodes].concat();

@@ -13,7 +13,7 @@ use super::value::Value;
 use super::{MAX_DEPTH, Shown, Walk};
 use crate::access::Name;
 use crate::sql::builtin;
-use crate::sql::catalog::{CastMethod, Function, FunctionKind, RelationKind, Volatility};
+use crate::sql::catalog::{CastMethod, Function, FunctionKind, RelationKind, TypeKind, Volatility};
 use crate::sql::form::Statement;
 use crate::sql::postgres::{self, Program};
 
@@ -21,7 +21,7 @@ use crate::sql::postgres::{self, Program};
 pub(super) const POLYMORPHIC: [u32; 12] = [2276, 2277, 2283, 2776, 3500, 3831, 4537, 5077, 5078, 5079, 5080, 4538];
 
 /// What a call is given.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Given {
     pub(super) values: Vec<Value>,
     /// Those that are given by a parameter's name, by their place.
@@ -361,7 +361,7 @@ impl<'a> Walk<'a> {
         self.type_runs(to, &value);
         self.assigned_to(&value, to);
         if let Some(cast) = cast.filter(|cast| cast.function != 0) {
-            self.execute(cast.function);
+            self.applies(cast.function);
             let node = self.graph.unknown(value.nodes.clone());
             self.filter(value.nodes);
             return Value { nodes: vec![node], fails: true, of: Some(to), ..Value::default() };
@@ -419,7 +419,8 @@ impl<'a> Walk<'a> {
             if !self.step() {
                 return;
             }
-            let plain = catalog.converts_plainly(of);
+            // A domain's values are read and shown as its base's, which comes after it.
+            let plain = of.kind == TypeKind::Domain || catalog.converts_plainly(of);
             for function in [of.input, of.output].into_iter().filter(|_| !plain) {
                 if catalog.function(function).is_some() {
                     self.execute(function);

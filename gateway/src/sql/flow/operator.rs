@@ -1,5 +1,7 @@
 //! Operators: what they make of their operands, which code of the database's own they run, and whether they fail at some.
 
+use std::collections::BTreeSet;
+
 use super::Walk;
 use super::expr::common;
 use super::oid::{BIT, BOOL, BPCHAR, JSON, JSONB, NAME, TEXT, UNKNOWN, VARBIT, VARCHAR, VECTORS};
@@ -8,6 +10,7 @@ use super::scope::Scope;
 use super::size::Size;
 use super::value::Value;
 use crate::sql::builtin::{self, Class};
+use crate::sql::catalog::Function;
 use crate::sql::form::{Expr, Quantity};
 use crate::sql::predicate::is_equals;
 
@@ -62,8 +65,7 @@ impl Walk<'_> {
         let symbol = name.last().map(String::as_str).unwrap_or_default();
         let (one, other) = (left.as_ref().map_or(Operand::Any, Operand::from), compared(&right, quantity));
         let own = match symbol {
-            // By which of both values are sorted, or the only operand of one that stands before it.
-            _ if left.is_none() => self.own_operators(symbol, Operand::Any, Operand::Any),
+            _ if left.is_none() => self.own_prefixes(symbol, other),
             _ if is_elsewhere(name) => self.own_elsewhere(symbol, one, other),
             // NOT SIMILAR TO.
             "~" => ["~", "!~"].into_iter().flat_map(|symbol| self.own_operators(symbol, one, other)).collect(),
@@ -94,14 +96,31 @@ impl Walk<'_> {
         let as_it_is = builtin::exactly(symbol, a, b).is_some();
         let converted = system && !as_it_is && self.together(&operands);
         let total = match &class {
-            Some(Class::Total(positions)) => !converted && self.may_hold(*positions, &operands),
+            Some(Class::Total(positions)) if own.is_empty() => !converted && self.may_hold(*positions, &operands),
             _ => false,
         };
-        // What one of the database's own makes, nobody knows.
         let of = result_type(symbol, left.as_ref().and_then(Value::known_type), right.known_type());
-        let of = of.or(brought(left.iter().chain([&right]))).filter(|_| own.is_empty());
+        let of = of.or(brought(left.iter().chain([&right])));
+        let elsewhere = is_elsewhere(name);
+        let computed = self.computed_only(&own).filter(|_| !own.is_empty());
+        let of = match (&computed, own.is_empty()) {
+            (_, true) => of,
+            // Of PostgreSQL's own operators one may be meant as well, where it has any of that name.
+            (Some(made), false) if elsewhere || !builtin::is_operator(symbol) => *made,
+            (Some(made), false) => of.filter(|of| *made == Some(*of)),
+            // What one of the database's own makes, nobody knows.
+            (None, false) => None,
+        };
+        if computed.is_some() {
+            self.taken_by(&own, &operands);
+        }
         let mut value = Value::computed(left.into_iter().chain([right])).typed(of);
-        if !own.is_empty() && !name.first().is_some_and(|schema| schema == "pg_catalog" && name.len() > 1) {
+        let meant = !name.first().is_some_and(|schema| schema == "pg_catalog" && name.len() > 1);
+        if computed.is_some() && meant {
+            if !elsewhere && class.is_none() && builtin::is_operator(symbol) {
+                self.unknown();
+            }
+        } else if !own.is_empty() && meant {
             // Which of them the server takes depends on types.
             for function in own {
                 self.execute(function);
@@ -116,6 +135,29 @@ impl Walk<'_> {
             value.fails = true;
         }
         value
+    }
+
+    /// What these functions of operators make, if all are an extension's that only compute; the inner `None`: one thing or another.
+    #[expect(clippy::option_option, reason = "whether they only compute, and whether of one type")]
+    fn computed_only(&self, own: &[u32]) -> Option<Option<u32>> {
+        let known = own.iter().map(|oid| self.catalog.function(*oid));
+        let plain = |known: &Function| self.catalog.complete && self.catalog.computes_plainly(known);
+        let made: Option<Vec<u32>> = known.map(|known| Some(known.filter(|known| plain(known))?.returns)).collect();
+        let made = made?;
+        let first = made.first().copied();
+        Some(first.filter(|first| made.iter().all(|other| other == first)))
+    }
+
+    /// Operands that become what these functions take.
+    fn taken_by(&mut self, own: &[u32], operands: &[&Value]) {
+        let known = own.iter().filter_map(|oid| self.catalog.function(*oid));
+        let parameters: BTreeSet<(usize, u32)> =
+            known.flat_map(|known| known.arguments.iter().copied().enumerate()).collect();
+        for (at, to) in parameters {
+            if let Some(operand) = operands.get(at) {
+                self.assigned_to(operand, to);
+            }
+        }
     }
 
     /// Whether arguments that may be sensitive are where no value makes the computation fail.

@@ -105,6 +105,12 @@ impl<'a> Walk<'a> {
         may.map(|own| own.function).collect()
     }
 
+    /// Those that stand before their only operand.
+    pub(super) fn own_prefixes(&self, symbol: &str, operand: Operand) -> Vec<u32> {
+        let own = self.catalog.operators_named(symbol).filter(|own| own.left == 0);
+        own.filter(|own| operand.types().any(|of| self.may_become(of, own.right))).map(|own| own.function).collect()
+    }
+
     /// Those where the name is one of another schema than PostgreSQL's: nothing of PostgreSQL's comes before them.
     pub(super) fn own_elsewhere(&self, symbol: &str, left: Operand, right: Operand) -> Vec<u32> {
         let takes = |operand: Operand, of| operand.types().any(|one| self.may_become(one, of));

@@ -485,8 +485,8 @@ impl Walk<'_> {
             };
             match (take(&mut one), take(&mut other)) {
                 (Some(a), Some(b)) => {
-                    self.compares(a.of, b.of);
-                    if self.graph.is_collated(a.node) || self.graph.is_collated(b.node) {
+                    let builtin = self.compares(a.of, b.of);
+                    if !builtin || self.graph.is_collated(a.node) || self.graph.is_collated(b.node) {
                         self.filter([a.node, b.node]);
                     } else {
                         self.filters.push((a.node, super::Equality::With(b.node)));
