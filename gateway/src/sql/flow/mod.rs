@@ -27,9 +27,11 @@ mod relation;
 mod scope;
 mod sequence;
 mod size;
+mod source;
 mod statement;
 mod stored;
 mod value;
+mod with;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
