@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{catalog, effects_on};
+use crate::access::Action;
 use crate::sql::catalog::{Catalog, Function, Volatility};
+use crate::sql::{Analyzer, Settings};
 
 /// The catalog with functions of one text that return one.
 fn with(functions: &[(&str, &str, Volatility, &str)]) -> Arc<Catalog> {
@@ -100,4 +102,23 @@ fn what_a_body_does_in_a_loop_it_does_for_many_rows() {
     assert!(looped.contains("update orders [join]"), "{looped}");
     let once = does(&format!("select id into r from orders limit 1; {put};"));
     assert!(once.contains("update orders [equality]"), "{once}");
+}
+
+#[test]
+fn where_the_catalog_is_missing_types_and_operators_may_be_anybodys() {
+    let missing = Arc::new(Catalog { any_sensitive: true, ..Catalog::default() });
+    for (text, unknown) in [
+        ("select '{x}'::telling[]", true),
+        ("select cast('x' as w.telling)", true),
+        ("select 1 = 1.0", true),
+        ("select - 1.0", false),
+        ("select '1'::int", false),
+        ("select 1", false),
+        ("begin", false),
+        ("set search_path = public", false),
+    ] {
+        let analysis = Analyzer::default().analyze(text.as_bytes(), &missing, &Settings::default());
+        let found = analysis.effects.iter().any(|effect| effect.action == Action::SqlUnknown);
+        assert_eq!(found, unknown, "{text}");
+    }
 }

@@ -26,6 +26,10 @@ impl Walk<'_> {
                     self.catalog.casts.iter().filter(|cast| cast.target == of && self.could_be(&value, cast.source));
                 let own: Vec<u32> = casts.map(|cast| cast.function).collect();
                 own.into_iter().filter(|function| *function != 0).for_each(|function| self.applies(function));
+            } else if !self.catalog.complete {
+                // It may be somebody's, and a literal of it read by whatever code, while the statement is parsed.
+                self.bodies_read = true;
+                self.unknown();
             }
             self.filter(value.nodes.clone());
             // The array of them is another type.

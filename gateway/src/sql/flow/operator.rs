@@ -26,6 +26,10 @@ impl Walk<'_> {
         if let (None, Expr::List(bounds)) = (left, right) {
             return self.between(name, bounds, scope);
         }
+        if !self.catalog.complete {
+            // Somebody's may be on these types.
+            self.unknown();
+        }
         let left = left.map(|left| self.expr(left, scope));
         let right = self.expr(right, scope);
         self.operated(name, left, right, quantity)

@@ -368,6 +368,17 @@ impl Relay {
         // What is no UTF-8 cannot be read again later either.
         let readable = self.readable(text) && std::str::from_utf8(text).is_ok() && !self.runs_code(&mut fields)?;
         let prepared = self.prepare(text, readable);
+        let (analysis, block) = (Arc::clone(&prepared.analysis), self.block(&prepared));
+        // The server reads literals while it parses, by code of the database's own where their type has such: the values of an
+        // array or a range of a domain are checked there. What names that nobody knows stand for, its parser says first.
+        let runs = match self.view().0.complete {
+            true => (runs_code(&analysis) || analysis.late) && !analysis.doubtful,
+            false => analysis.late,
+        };
+        if runs && let Err(refusal) = self.session.guard.bind(&prepared, &[], block) {
+            self.poison(errors::refusal(&refusal));
+            return Ok(());
+        }
         // The text, and the text that may be recorded.
         let size = text.len().saturating_mul(2);
         match self.queue.hold(prepared, size) {
@@ -375,6 +386,9 @@ impl Relay {
                 let statement = Statement { prepared, readable };
                 self.unbound.push((name.clone(), statement.clone()));
                 self.batch_open = true;
+                if reads_by_code(&analysis) {
+                    self.runs(&analysis);
+                }
                 self.forward(&message, Owed::Parse { name, statement });
             }
             None => self.too_much(),
@@ -606,6 +620,11 @@ impl Relay {
         self.forward(&poison, Owed::Poison { error, simple: false });
         self.skipping = true;
     }
+}
+
+/// Whether the server may run code of the database's own when it reads a statement's literals.
+pub(super) fn reads_by_code(analysis: &Analysis) -> bool {
+    analysis.late || analysis.effects.iter().any(|effect| effect.action == Action::SqlExecute)
 }
 
 /// Whether a command can run code that nobody has read: what that says of an error may be anything.

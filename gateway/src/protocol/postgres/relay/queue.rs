@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use super::client::runs_code;
+use super::client::{reads_by_code, runs_code};
 use super::errors::Candour;
 use super::message::Bound;
 use super::names::{Doubts, Renaming};
@@ -202,6 +202,7 @@ impl Queue {
                 runs_code(&running.asked.prepared.analysis)
             }
             Owed::Bind { portal, .. } => runs_code(&portal.prepared.analysis),
+            Owed::Parse { statement, .. } => reads_by_code(&statement.prepared.value.analysis),
             _ => false,
         })
     }
@@ -214,6 +215,11 @@ impl Queue {
             }
             // It is planned then: the server may try functions on the values that its statistics hold.
             Owed::Bind { portal, .. } => portal.prepared.analysis.sensitive,
+            // Literals are read then.
+            Owed::Parse { statement, .. } => {
+                let analysis = &statement.prepared.value.analysis;
+                analysis.sensitive && reads_by_code(analysis)
+            }
             _ => false,
         })
     }
