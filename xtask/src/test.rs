@@ -20,6 +20,7 @@ const BESIDE: &[&str] = &[
     "hostile_server",
     "names",
     "postgres_copies",
+    "postgres_literals",
     "postgres_pipeline",
     "postgres_relay",
     "postgres_startup",

@@ -147,6 +147,8 @@ fn analyze(text: &[u8], catalog: &Catalog, settings: &Settings, named: &[((Space
         None => {
             let mut told = flow::unreadable(text);
             told.doubtful = true;
+            // What the grammar does not take, a server whose grammar it is refuses before it reads literals.
+            told.parses_by_code = !Server::new(catalog.version).is_known();
             (told, false)
         }
     })

@@ -65,6 +65,8 @@ pub struct Analysis {
     pub doubtful: bool,
     /// Whether it runs bodies whose names are looked up only then.
     pub late: bool,
+    /// Whether the server may run code of the database's own while it parses the text: it reads literals then.
+    pub parses_by_code: bool,
     /// Whether a literal of the text may meet something sensitive: then the recording must not hold them.
     pub literals_sensitive: bool,
     /// Whether each `$n` meets something sensitive; a parameter beyond the end is taken to.
@@ -204,6 +206,7 @@ impl Analysis {
             sensitive: true,
             doubtful: false,
             late: false,
+            parses_by_code: true,
             literals_sensitive: true,
             parameters: Arc::new([]),
             changes: Changes::default(),
@@ -243,6 +246,7 @@ impl Analysis {
             sensitive: true,
             doubtful: self.doubtful || other.doubtful,
             late: self.late || other.late,
+            parses_by_code: self.parses_by_code || other.parses_by_code,
             literals_sensitive: self.literals_sensitive || other.literals_sensitive,
             parameters: parameters.map(|(one, other)| *one || *other).collect(),
             changes,

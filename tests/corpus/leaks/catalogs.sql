@@ -215,7 +215,7 @@ select attname from pg_attribute where attmissingval::text like '%x%';
 select attname, case when a.atthasmissing and not a.attisdropped then a.attmissingval else null end as attmissingval
   from pg_attribute a where attrelid = 'users'::regclass;
 --- activity's text by its table: either; differs times
-select a.pid, a.query from pg_stat_activity a where a.pid <> pg_backend_pid();
+select a.pid > 0, a.query from pg_stat_activity a where a.pid <> pg_backend_pid();
 --- activity's text by a cursor: either; differs times
 begin;
 declare c cursor for select query from pg_stat_activity;

@@ -28,7 +28,7 @@ impl Walk<'_> {
                 own.into_iter().filter(|function| *function != 0).for_each(|function| self.applies(function));
             } else if !self.catalog.complete {
                 // It may be somebody's, and a literal of it read by whatever code, while the statement is parsed.
-                self.bodies_read = true;
+                self.parses_by_code = true;
                 self.unknown();
             }
             self.filter(value.nodes.clone());

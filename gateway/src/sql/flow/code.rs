@@ -61,7 +61,7 @@ impl<'a> Walk<'a> {
     /// What a function is given.
     pub(super) fn argument(&mut self, argument: &Expr, scope: &Scope<'_>) -> Value {
         let constant = is_value_of(argument, &|number| scope.is_constant(number));
-        Value { constant, ..self.expr(argument, scope) }
+        Value { constant, ..self.operand(argument, scope) }
     }
 
     /// Whether the row that says which setting is the system's own, and what it is compared by PostgreSQL's.
@@ -124,6 +124,8 @@ impl<'a> Walk<'a> {
             return value;
         }
         let own = self.candidates(schema, function, &given);
+        self.reads_among(&given.values);
+        self.reads_for(&own.iter().map(|own| own.oid).collect::<Vec<_>>(), &given.values);
         if self.in_body && function == "current_query" {
             // The text holds what is meant for a sensitive column.
             self.unknown();

@@ -3,7 +3,7 @@
 use super::expr::common;
 use super::graph::Node;
 use super::oid::BOOL;
-use super::own::{Operand, compared};
+use super::own::{Operand, Typing, compared};
 use super::scope::Scope;
 use super::value::Value;
 use super::{Equality, Walk};
@@ -57,7 +57,8 @@ impl Walk<'_> {
             Expr::Array(values) => values.len() <= MAX_LIST && values.iter().all(is_constant),
             _ => even,
         };
-        let (one, other) = (self.expr(left, scope), self.expr(right, scope));
+        let (one, other) = (self.operand(left, scope), self.operand(right, scope));
+        self.reads_beside([&one, &other]);
         let quantity = if even { Quantity::One } else { Quantity::Any };
         let as_it_is = builtin::exactly("=", one.of, other.of).is_some();
         let own = !self.own_operators("=", (&one).into(), compared(&other, quantity)).is_empty();
@@ -127,14 +128,15 @@ impl Walk<'_> {
         values: &[Expr],
         scope: &Scope<'_>,
     ) -> Value {
-        let subject = subject.map(|subject| (subject, self.expr(subject, scope)));
+        let subject = subject.map(|subject| (subject, self.operand(subject, scope)));
         let mut nodes = Vec::new();
         for condition in conditions {
             let Some((of, subject)) = &subject else {
                 nodes.extend(self.predicate(condition, scope));
                 continue;
             };
-            let value = self.expr(condition, scope);
+            let value = self.operand(condition, scope);
+            self.reads_beside([subject, &value]);
             // A literal is a text here.
             let left = Some(Operand::from(subject)).filter(|of| *of != Operand::Literal).unwrap_or(Operand::Any);
             let own = self.own_operators("=", left, (&value).into());
@@ -158,7 +160,9 @@ impl Walk<'_> {
             }
             nodes.extend(subject.nodes.iter().chain(&value.nodes));
         }
-        let values: Vec<Value> = values.iter().map(|value| self.expr(value, scope)).collect();
+        let values: Vec<Value> = values.iter().map(|value| self.operand(value, scope)).collect();
+        // Without ELSE it is a NULL as well.
+        self.reads_among(values.iter().chain([&Value { typing: Typing::Literal, ..Value::default() }]));
         let of = common(&values);
         let first = values.last().and_then(|value| value.first.clone());
         let mut value = Value { first, ..self.mixed(values, of) };

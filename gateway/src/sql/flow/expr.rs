@@ -14,6 +14,13 @@ use crate::sql::predicate::is_equals;
 impl Walk<'_> {
     /// The value of an expression. What it tells by failing is a filter.
     pub(super) fn expr(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
+        let value = self.operand(expr, scope);
+        self.reads_alone(&value);
+        value
+    }
+
+    /// The same, for who says itself what a literal is read as.
+    pub(super) fn operand(&mut self, expr: &Expr, scope: &Scope<'_>) -> Value {
         if !self.step() {
             return self.unseen();
         }
@@ -73,7 +80,7 @@ impl Walk<'_> {
                 Value { exact: false, fails: value.fails || fails, ..value }
             }
             Expr::Cast { value, to, sized } => {
-                let value = self.expr(value, scope);
+                let value = self.operand(value, scope);
                 let first = value.first.clone();
                 Value { first, ..self.cast(value, to, *sized) }
             }
@@ -91,7 +98,7 @@ impl Walk<'_> {
             Expr::Subscript { value, places, slice } => self.subscript(value, places, *slice, scope),
             Expr::Case { subject, conditions, values } => self.case(subject.as_deref(), conditions, values, scope),
             Expr::Coalesce(parts) => {
-                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                let values: Vec<Value> = parts.iter().map(|part| self.operand(part, scope)).collect();
                 let of = common(&values);
                 self.mixed(values, of)
             }
@@ -104,7 +111,7 @@ impl Walk<'_> {
                 Value::computed(values).grown(2).typed(of)
             }
             Expr::Array(parts) => {
-                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                let values: Vec<Value> = parts.iter().map(|part| self.operand(part, scope)).collect();
                 let of = brought(&values).filter(|_| !self.catalog.prefers());
                 let converted = self.mixes(&values);
                 let value = Value::computed(values).grown(2).typed(of);
@@ -114,7 +121,8 @@ impl Walk<'_> {
                 Value { fails: value.fails || converted, ..value }
             }
             Expr::List(parts) => {
-                let values: Vec<Value> = parts.iter().map(|part| self.expr(part, scope)).collect();
+                let values: Vec<Value> = parts.iter().map(|part| self.operand(part, scope)).collect();
+                self.reads_listed(&values);
                 let of = values.first().and_then(|value| value.of);
                 let of = of.filter(|of| values.iter().all(|value| value.of.is_none_or(|other| other == *of)));
                 let first = values.first().map(|value| value.typing).unwrap_or_default();
@@ -164,6 +172,7 @@ impl Walk<'_> {
 
     /// Whether what makes values one type may fail.
     fn mixes(&mut self, values: &[Value]) -> bool {
+        self.reads_among(values);
         common(values).is_none_or(|of| of == BROUGHT) && self.together(&values.iter().collect::<Vec<_>>())
     }
 
@@ -182,7 +191,7 @@ impl Walk<'_> {
             },
             Subquery::Array => Value { nodes, fails: true, ..Value::default() },
             Subquery::Compared { test, operator } => {
-                let test = test.as_deref().map(|test| self.expr(test, scope)).unwrap_or_default();
+                let test = test.as_deref().map(|test| self.operand(test, scope)).unwrap_or_default();
                 if !is_equals(operator) && builtin::operator(operator.last().map_or("", |o| o), None, None).is_none() {
                     self.unknown();
                 }
@@ -201,6 +210,7 @@ impl Walk<'_> {
                 }
                 own.into_iter().for_each(|function| self.applies(function));
                 let rows: Vec<Value> = rows.columns.iter().map(|column| self.of_column(column)).collect();
+                self.reads_beside(rows.iter().chain([&test]));
                 self.together(&rows.iter().chain([&test]).collect::<Vec<_>>());
                 let all = [test.nodes, nodes].concat();
                 self.filter(all.clone());

@@ -421,11 +421,13 @@ impl<'a> Walk<'a> {
             }
             // A domain's values are read and shown as its base's, which comes after it.
             let plain = of.kind == TypeKind::Domain || catalog.converts_plainly(of);
-            for function in [of.input, of.output].into_iter().filter(|_| !plain) {
+            for function in [of.input, of.output].into_iter().filter(|function| !plain && *function != 0) {
                 if catalog.function(function).is_some() {
+                    self.parses_by_code = true;
                     self.execute(function);
                 }
             }
+            self.parses_by_code |= !of.checks.is_empty();
             for check in &of.checks {
                 let node = self.graph.derived(value.nodes.clone());
                 self.checked(check, &[Column { name: "value".to_owned(), node, of: Some(of.base) }]);

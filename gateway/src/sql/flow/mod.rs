@@ -14,6 +14,7 @@ mod function;
 mod graph;
 mod implicit;
 mod keys;
+mod literal;
 mod memo;
 mod names;
 mod oid;
@@ -219,6 +220,9 @@ struct Walk<'a> {
     /// Whether bodies were read whose names are looked up when they run, and whether that is somewhere else by now.
     bodies_read: bool,
     path_moves: bool,
+    /// Whether a literal may be read by code of the database's own.
+    parses_by_code: bool,
+    literals: literal::ReadAs,
     /// Whether a function was called that nobody has.
     missing: bool,
     /// Whether a relation was named, or come to, that has a tagged column: a literal may be meant for it, an error tell of it.
@@ -285,6 +289,8 @@ impl<'a> Walk<'a> {
             absent: false,
             missing: false,
             bodies_read: false,
+            parses_by_code: false,
+            literals: literal::ReadAs::default(),
             path_moves: false,
             touches_sensitive: false,
             copies_in: false,
@@ -360,6 +366,7 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(mut self, program: &Program, fingerprint: &str) -> Analysis {
+        self.read_literals();
         let (untied, tied, whole) = self.graph.settle();
         if !whole {
             self.unknown();
@@ -398,6 +405,7 @@ impl<'a> Walk<'a> {
             sensitive,
             doubtful: self.unresolved || self.absent || self.missing,
             late: self.bodies_read,
+            parses_by_code: self.parses_by_code,
             changes: self.changes,
             gives_away,
             copies_in: self.copies_in,

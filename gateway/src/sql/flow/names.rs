@@ -12,7 +12,7 @@ impl Walk<'_> {
     pub(super) fn by_name(&mut self, runs: &Runs, outer: &Scope<'_>) -> Shown {
         self.plain(Action::SqlSession, Object::Resource);
         for argument in &runs.arguments {
-            let value = self.expr(argument, outer);
+            let value = self.operand(argument, outer);
             self.taken(std::slice::from_ref(&value));
             if !value.nodes.is_empty() {
                 // What it is compared with or returned as then may be anything.

@@ -30,14 +30,15 @@ impl Walk<'_> {
             // Somebody's may be on these types.
             self.unknown();
         }
-        let left = left.map(|left| self.expr(left, scope));
-        let right = self.expr(right, scope);
+        let left = left.map(|left| self.operand(left, scope));
+        let right = self.operand(right, scope);
         self.operated(name, left, right, quantity)
     }
 
     /// One of some values, by comparing them.
     pub(super) fn chosen(&mut self, operator: &[String], values: &[Expr], scope: &Scope<'_>) -> Value {
-        let mut values: Vec<Value> = values.iter().map(|value| self.expr(value, scope)).collect();
+        let mut values: Vec<Value> = values.iter().map(|value| self.operand(value, scope)).collect();
+        self.reads_among(&values);
         let of = common(&values);
         let value = match (is_equals(operator), values.pop()) {
             (true, Some(right)) => self.operated(operator, values.pop(), right, Quantity::One),
@@ -58,7 +59,8 @@ impl Walk<'_> {
             Expr::List(bounds) => bounds.as_slice(),
             other => std::slice::from_ref(other),
         });
-        let values: Vec<Value> = values.map(|value| self.expr(value, scope)).collect();
+        let values: Vec<Value> = values.map(|value| self.operand(value, scope)).collect();
+        self.reads_beside(&values);
         let own = values.split_first().map(|(one, bounds)| self.own_orders(std::slice::from_ref(one), bounds));
         let first = values.first().and_then(|value| value.of);
         let of = first.filter(|of| values.iter().all(|value| value.of.is_none_or(|other| other == *of)));
@@ -96,6 +98,8 @@ impl Walk<'_> {
         let class =
             if system { builtin::operator(symbol, if left.is_some() { a } else { b }, element.or(b)) } else { None };
         let operands: Vec<&Value> = left.iter().chain([&right]).collect();
+        self.reads_beside(operands.iter().copied());
+        self.reads_for(&own, operands.iter().copied());
         // One of just these types takes them as they are.
         let as_it_is = builtin::exactly(symbol, a, b).is_some();
         let converted = system && !as_it_is && self.together(&operands);

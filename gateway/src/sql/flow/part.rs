@@ -71,7 +71,7 @@ impl Walk<'_> {
         let mut all = value.nodes;
         let mut fails = value.fails;
         for place in places {
-            let place = self.expr(place, scope);
+            let place = self.operand(place, scope);
             self.assigned_to(&place, INT4);
             // Any other type is converted, and that may fail.
             let fits = matches!(place.of, Some(INT2 | INT4)) || document && place.of == Some(TEXT);

@@ -259,6 +259,7 @@ impl<'a> Walk<'a> {
                 return None;
             }
         }
+        self.read_literals();
         if self.is_cast() {
             return None;
         }

@@ -19,7 +19,7 @@ impl Walk<'_> {
         self.keeps |= keeps(query);
         let rows = if query.arms.is_empty() { self.select(query, &mut scope) } else { self.combined(query, &scope) };
         for part in &query.uses {
-            let value = self.expr(part, &scope);
+            let value = self.operand(part, &scope);
             // LIMIT and OFFSET take that.
             self.assigned_to(&value, INT8);
             self.filter(value.nodes);
@@ -116,6 +116,7 @@ impl Walk<'_> {
             return Rows { columns: Vec::new(), open: Some(self.graph.derived(all)) };
         }
         for (one, other) in one.columns.iter().zip(&other.columns) {
+            self.reads_united(one.of, other.of);
             if united(one.of, other.of).is_none_or(|of| of == BROUGHT) {
                 let (one, other) = (self.of_column(one), self.of_column(other));
                 if self.together(&[&one, &other]) {
@@ -200,7 +201,10 @@ impl Walk<'_> {
         let mut columns: Vec<Value> = Vec::new();
         for line in lines {
             for (at, expr) in line.iter().enumerate() {
-                let value = self.expr(expr, scope);
+                let value = self.operand(expr, scope);
+                if let Some(above) = columns.get(at) {
+                    self.reads_among([above, &value]);
+                }
                 let first = columns.get(at).filter(|first| first.of.is_none() || first.of != value.of);
                 let first = first.map(|first| Value { of: first.of, typing: first.typing, ..Value::default() });
                 if first.is_some_and(|first| self.together(&[&first, &value])) {
@@ -266,7 +270,8 @@ impl Walk<'_> {
                     }
                 }
                 expr => {
-                    let value = self.expr(expr, scope);
+                    let value = self.operand(expr, scope);
+                    self.reads_shown(&value);
                     let (node, of) = (self.node(&value), value.known_type());
                     let more = match output.name.clone().or(value.first) {
                         Some(name) => Rows { columns: vec![Column { name, node, of }], open: None },

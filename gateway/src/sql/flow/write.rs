@@ -66,7 +66,7 @@ impl<'a> Walk<'a> {
         };
         let seen = Seen::of(&scope, write.merges);
         for assignment in &write.assigned {
-            let value = self.expr(&assignment.value, seen.by(assignment.sees));
+            let value = self.operand(&assignment.value, seen.by(assignment.sees));
             let node = self.node(&value);
             let constant = is_value_of(&assignment.value, &is_constant) && value.nodes.is_empty();
             let whole = assignment.column.as_ref().filter(|_| !assignment.part);

@@ -277,7 +277,7 @@ impl Relay {
                 self.batch_open = false;
                 self.forward(message, Owed::Query(Box::new(running)));
             }
-            Verdict::Block(refusal) if prepared.analysis.doubtful && self.readable(text) && !self.batch_open => {
+            Verdict::Block(refusal) if self.may_try(&prepared.analysis, text) => {
                 self.try_out(text, errors::refusal(&refusal));
             }
             Verdict::Block(refusal) | Verdict::Hold(refusal) => {
@@ -291,6 +291,11 @@ impl Relay {
             }
         }
         Ok(())
+    }
+
+    /// Whether the server may be asked what it says to a refused text, which it parses for that.
+    fn may_try(&self, analysis: &Analysis, text: &[u8]) -> bool {
+        analysis.doubtful && !analysis.parses_by_code && self.readable(text) && !self.batch_open
     }
 
     fn started(&mut self, command: crate::record::CommandId, plan: Arc<Plan>, prepared: &Rc<Prepared>) -> Running {
@@ -371,10 +376,8 @@ impl Relay {
         let (analysis, block) = (Arc::clone(&prepared.analysis), self.block(&prepared));
         // The server reads literals while it parses, by code of the database's own where their type has such: the values of an
         // array or a range of a domain are checked there. What names that nobody knows stand for, its parser says first.
-        let runs = match self.view().0.complete {
-            true => (runs_code(&analysis) || analysis.late) && !analysis.doubtful,
-            false => analysis.late,
-        };
+        let sure = self.view().0.complete && !analysis.doubtful;
+        let runs = analysis.parses_by_code || (sure && (runs_code(&analysis) || analysis.late));
         if runs && let Err(refusal) = self.session.guard.bind(&prepared, &[], block) {
             self.poison(errors::refusal(&refusal));
             return Ok(());
@@ -624,7 +627,7 @@ impl Relay {
 
 /// Whether the server may run code of the database's own when it reads a statement's literals.
 pub(super) fn reads_by_code(analysis: &Analysis) -> bool {
-    analysis.late || analysis.effects.iter().any(|effect| effect.action == Action::SqlExecute)
+    analysis.parses_by_code || analysis.effects.iter().any(|effect| effect.action == Action::SqlExecute)
 }
 
 /// Whether a command can run code that nobody has read: what that says of an error may be anything.
