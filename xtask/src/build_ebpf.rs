@@ -33,7 +33,7 @@ const DEBIAN: &[&str] = &[
 
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Arguments {
-    /// Without debug information.
+    /// Without debug information, but for BTF.
     #[arg(long)]
     release: bool,
 }
@@ -160,9 +160,8 @@ fn build(toolchain: &Toolchain, linker: &Path, release: bool) -> Result<PathBuf>
             cargo
         }
     };
-    let debug = if release { "0" } else { "2" };
-    let flags =
-        [format!("-Cdebuginfo={debug}"), format!("-Clinker={}", linker.display()), "-Clink-arg=--btf".to_owned()];
+    // BTF, without which nothing loads, is made of the debug information.
+    let flags = ["-Cdebuginfo=2".to_owned(), format!("-Clinker={}", linker.display()), "-Clink-arg=--btf".to_owned()];
     cargo
         .args(["build", "--quiet", "--package", "gateway-ebpf", "--bin", "gateway-ebpf", "--features", "programs"])
         .args(["--release", "--target", "bpfel-unknown-none", "-Z", "build-std=core", "--target-dir"])
@@ -172,12 +171,35 @@ fn build(toolchain: &Toolchain, linker: &Path, release: bool) -> Result<PathBuf>
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("CARGO")
         .current_dir(root());
-    run(&mut cargo)?;
     let object = folder.join("bpfel-unknown-none/release/gateway-ebpf");
+    // One that was stripped is put back by this.
+    let _ = fs::remove_file(&object);
+    run(&mut cargo)?;
     if !object.exists() {
         bail!("cargo built no {}", object.display());
     }
+    if release {
+        strip(toolchain, &object)?;
+    }
     Ok(object)
+}
+
+/// Takes the debug information out, but for BTF.
+fn strip(toolchain: &Toolchain, object: &Path) -> Result<()> {
+    let stripped = object.with_extension("stripped");
+    let mut objcopy = match toolchain {
+        Toolchain::Rustup(rustup) => {
+            let host = format!("rustlib/{}-unknown-linux-gnu/bin/rust-objcopy", std::env::consts::ARCH);
+            let mut objcopy = Command::new(rustup.lib.join(host));
+            objcopy.env("LD_LIBRARY_PATH", &rustup.lib);
+            objcopy
+        }
+        Toolchain::Debian => Command::new(format!("/usr/lib/llvm-{LLVM}/bin/llvm-objcopy")),
+    };
+    // Cargo keeps another link to the file.
+    run(objcopy.arg("--strip-debug").args([object, &stripped]))
+        .context("the debug information stays: leave out --release")?;
+    fs::rename(&stripped, object).with_context(|| format!("cannot put {} in its place", object.display()))
 }
 
 pub(crate) fn root() -> &'static Path {
