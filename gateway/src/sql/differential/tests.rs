@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::{Comparison, compare};
-use crate::sql::corpus::CORPUS;
+use crate::sql::corpus::table::CORPUS;
 
 #[test]
 fn the_tables_statements_are_read_alike() {
