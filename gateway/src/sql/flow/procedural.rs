@@ -156,9 +156,9 @@ impl<'a> Walk<'a> {
     }
 
     /// Counts those calls that were given something sensitive: what becomes of it is the body's secret.
-    pub(super) fn settle_plain(&mut self, reach: &[super::Reach]) {
+    pub(super) fn settle_plain(&mut self, reach: &[super::graph::Reach]) {
         for Plain { function, given } in std::mem::take(&mut self.plain) {
-            let sensitive = given.iter().any(|node| match super::at(reach, *node) {
+            let sensitive = given.iter().any(|node| match super::settle::at(reach, *node) {
                 Some(of) => {
                     of.unknown
                         || of.exact.iter().chain(&of.derived).any(|source| {

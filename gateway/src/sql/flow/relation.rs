@@ -180,7 +180,7 @@ impl Walk<'_> {
             let relations = self.catalog.relations.values();
             relations.flat_map(|r| r.columns.iter()).fold(Tags::default(), |all, column| all.union(&column.tags))
         };
-        let tags = |node: &Option<Node>| match node.and_then(|node| super::at(&reach, node)) {
+        let tags = |node: &Option<Node>| match node.and_then(|node| super::settle::at(&reach, node)) {
             Some(of) if !of.unknown => {
                 let sources = of.exact.iter().chain(&of.derived).filter_map(|source| self.graph.source(*source));
                 sources.fold(Tags::default(), |all, (_, tags)| all.union(tags))
