@@ -106,7 +106,7 @@ pub fn split(script: &str) -> Vec<String> {
 }
 
 /// Leaves out what the other front-end has no word for: what names stand for afterwards, how a stream is written, what
-/// definitions plug in and compute, the types that they are of, whether they look at rows, and what keys, indexes and plans
+/// definitions plug in and compute, the types that they are of and that their literals are read as, whether they look at rows, and what keys, indexes and plans
 /// tell.
 fn plain(statement: &mut Statement) {
     match statement {
@@ -121,6 +121,7 @@ fn plain(statement: &mut Statement) {
             act.retypes.clear();
             act.ran = false;
             act.gives = super::form::Gives::Any;
+            act.reads = super::form::Reads::Nothing;
             (act.touches, act.renames, act.adds, act.rowless) = (None, None, false, false);
             if !act.namings.is_empty() {
                 act.namings.clear();

@@ -433,6 +433,18 @@ pub(super) enum Gives {
     Nothing,
 }
 
+/// What the literals of a definition may be read as: of defaults, bounds and conditions, which the server reads when they are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// Values of these tables' columns, or of these types.
+    Beside { tables: Vec<Table>, types: Vec<Vec<String>> },
+    /// Whatever there is.
+    Anything,
+}
+
 /// A statement that is known by its kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Act {
@@ -449,6 +461,8 @@ pub(super) struct Act {
     pub(super) plugs: Vec<Vec<String>>,
     /// The types of columns that it makes.
     pub(super) types: Vec<Vec<String>>,
+    /// What the literals may be read as that stand in it, and in no expression that it computes.
+    pub(super) reads: Reads,
     /// Relations whose expressions it computes; none: those of all relations.
     pub(super) touches: Option<Vec<Table>>,
     /// Relations whose rows are seen in the others afterwards.

@@ -337,3 +337,50 @@ fn an_operator_of_an_extension_is_a_filter_and_one_of_somebodys_beside_it_counts
     let catalog = Catalog { casts: vec![cast], ..extended(&[("f", "$libdir/ltree nlevel", &[own][..], 23)]) };
     assert_eq!(runs(catalog, ["select f(name) from users", "select f('x')"]), [true, false]);
 }
+
+#[test]
+fn a_literal_in_a_definition_is_read_as_what_it_stands_beside() {
+    let (domain, array) = (OWN_TYPE, OWN_TYPE + 1);
+    let mut catalog = beside(TypeKind::Domain, vec![]);
+    let checks = vec!["public.g(VALUE)".into()];
+    let (schema, name) = ("public".into(), "checked".into());
+    let of = Type { oid: domain, array, schema, name, kind: TypeKind::Domain, base: 25, checks, ..Type::default() };
+    catalog.types.insert(domain, of);
+    catalog.types.insert(array, Type { oid: array, element: domain, ..Type::default() });
+    for column in catalog.relations.get_mut(&9).into_iter().flat_map(|things| &mut things.columns) {
+        column.type_oid = if &*column.name == "c" { array } else { column.type_oid };
+    }
+    let texts = [
+        "select c = '{x}' from things",
+        "alter table things alter c set default '{x}'",
+        "alter table things add check (c <> '{x}')",
+        "alter table things add z int generated always as (cardinality(coalesce(c, '{x}'))) stored",
+        "alter table things alter k type text using case when c = '{x}' then 'y' end",
+        "alter table things add z checked[] default '{x}'",
+        "create table z (a checked[] default '{x}')",
+        "create table z (like things, check (c <> '{x}'))",
+        "create table z partition of things for values in ('{x}')",
+        "create table z partition of things for values from ('{x}') to ('{y}')",
+        "alter table things attach partition orders for values in ('{x}')",
+        "create index on things ((c = '{x}'))",
+        "create index on things (k) where c = '{x}'",
+        "create statistics z on (c = '{x}'), k from things",
+        "create view z as select c = '{x}' as y from things",
+        "create materialized view z as select coalesce(c, '{x}') as y from things",
+        "create rule z as on insert to orders where exists (select 1 from things where c = '{x}') do nothing",
+        "create rule z as on insert to orders do also select c = '{x}' from things",
+        "create policy z on things using (c = '{x}')",
+        "create trigger z before update on things for each row when (new.c = '{x}') execute function g()",
+        "create publication z for table things where (c = '{x}')",
+        "create function z(a checked[] default '{x}') returns int language sql as 'select 1'",
+        "create function z() returns bool begin atomic select c = '{x}' from things; end",
+        "create domain z as checked[] default '{x}'",
+        "create domain z as checked[] check (value <> '{x}')",
+        "copy things from stdin where c = '{x}'",
+        "prepare p as select c = $1 from things",
+        "explain select c = '{x}' from things",
+    ];
+    let found = runs(catalog, texts);
+    let wrong: Vec<&str> = texts.iter().zip(found).filter(|(_, runs)| !runs).map(|(text, _)| *text).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

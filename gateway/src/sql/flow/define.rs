@@ -32,6 +32,7 @@ impl<'a> Walk<'a> {
                 self.leaks.extend(value.nodes);
             }
         }
+        self.reads_kept(&act.reads);
         for (from, to) in &act.joins {
             let (Some(from), Some(to)) = (self.relation(from), self.relation(to)) else {
                 self.unknown();

@@ -6,6 +6,7 @@ use super::oid::{BROUGHT, FIRST_OWN, RECORD, UNKNOWN};
 use super::own::Typing;
 use super::value::Value;
 use crate::sql::catalog::TypeKind;
+use crate::sql::form::Reads;
 
 /// What a statement's literals may be read as, beside what PostgreSQL brings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +85,23 @@ impl Walk<'_> {
             ..Value::default()
         };
         self.reads_among(&[value(one), value(other)]);
+    }
+
+    /// The same, of what a definition keeps.
+    pub(super) fn reads_kept(&mut self, reads: &Reads) {
+        match reads {
+            Reads::Nothing => return,
+            Reads::Beside { tables, types } => {
+                for relation in tables.iter().filter_map(|table| self.relation(table)).collect::<Vec<_>>() {
+                    relation.columns.iter().for_each(|column| self.meets(column.type_oid));
+                }
+                for (of, _) in types.iter().filter_map(|name| self.own_type(name)).collect::<Vec<_>>() {
+                    self.meets(of);
+                }
+            }
+            Reads::Anything => self.catalog.types.keys().for_each(|of| self.meets(*of)),
+        }
+        self.literals = ReadAs::Anything;
     }
 
     fn reads_as<'v>(&mut self, values: impl IntoIterator<Item = &'v Value> + Clone, least: ReadAs) {

@@ -10,7 +10,7 @@ use super::expr::type_name;
 use super::gives::gives;
 use super::query::table;
 use super::{Lowering, strings};
-use crate::sql::form::{Act, Expr, Statement};
+use crate::sql::form::{Act, Expr, Reads, Statement};
 
 /// What definitions call a function that the server will call: of aggregates, operators, types, parsers and templates of
 /// text search, foreign data wrappers, functions.
@@ -147,6 +147,9 @@ impl Lowering {
         let Statement::Act(mut act) = lowered else { return lowered };
         act.plugs = plugs(node);
         act.gives = gives(node);
+        if self.literal {
+            act.reads = reads(node);
+        }
         match node {
             NodeEnum::CreateStmt(create) => self.created(create, &mut act),
             NodeEnum::CreateStatsStmt(create) => {
@@ -303,5 +306,59 @@ fn is_generator(expr: &Node) -> bool {
                 && name.first().is_some_and(|name| GENERATORS.contains(&name.as_str()))
         }
         _ => false,
+    }
+}
+
+/// What the literals of a definition may be read as that stand in no expression of it that is computed.
+fn reads(node: &NodeEnum) -> Reads {
+    let relation = |node: &Node| match &node.node {
+        Some(NodeEnum::RangeVar(relation)) => Some(table(relation)),
+        Some(NodeEnum::TableLikeClause(like)) => like.relation.as_ref().map(table),
+        Some(NodeEnum::PublicationObjSpec(object)) => object.pubtable.as_ref()?.relation.as_ref().map(table),
+        _ => None,
+    };
+    let on = |relation: Option<&RangeVar>| Reads::Beside {
+        tables: relation.map(table).into_iter().collect(),
+        types: Vec::new(),
+    };
+    let like = |types: Vec<Vec<String>>| Reads::Beside { tables: Vec::new(), types };
+    match node {
+        NodeEnum::CreateStmt(create) => {
+            let typed = |node: &Node| match &node.node {
+                Some(NodeEnum::ColumnDef(column)) => column.type_name.as_ref().map(type_name),
+                _ => None,
+            };
+            let tables = create.inh_relations.iter().chain(&create.table_elts).filter_map(relation).collect();
+            let types = create.table_elts.iter().filter_map(typed).chain(create.of_typename.as_ref().map(type_name));
+            Reads::Beside { tables, types: types.collect() }
+        }
+        NodeEnum::CreateForeignTableStmt(create) => {
+            create.base_stmt.clone().map_or(Reads::Anything, |create| reads(&NodeEnum::CreateStmt(create)))
+        }
+        NodeEnum::AlterTableStmt(alter) => on(alter.relation.as_ref()),
+        NodeEnum::CreateTrigStmt(create) => on(create.relation.as_ref()),
+        NodeEnum::CreatePublicationStmt(create) => {
+            Reads::Beside { tables: create.pubobjects.iter().filter_map(relation).collect(), types: Vec::new() }
+        }
+        NodeEnum::AlterPublicationStmt(alter) => {
+            Reads::Beside { tables: alter.pubobjects.iter().filter_map(relation).collect(), types: Vec::new() }
+        }
+        NodeEnum::CreateDomainStmt(create) => like(create.type_name.as_ref().map(type_name).into_iter().collect()),
+        NodeEnum::AlterDomainStmt(alter) => like(vec![strings(&alter.type_name)]),
+        NodeEnum::CreateFunctionStmt(create) if create.sql_body.is_none() => {
+            let typed = |node: &Node| match &node.node {
+                Some(NodeEnum::FunctionParameter(parameter)) if parameter.defexpr.is_some() => {
+                    parameter.arg_type.as_ref().map(type_name)
+                }
+                _ => None,
+            };
+            like(create.parameters.iter().filter_map(typed).collect())
+        }
+        // Their queries may be of anything.
+        NodeEnum::CreateFunctionStmt(_)
+        | NodeEnum::RuleStmt(_)
+        | NodeEnum::CreatePolicyStmt(_)
+        | NodeEnum::AlterPolicyStmt(_) => Reads::Anything,
+        _ => Reads::Nothing,
     }
 }

@@ -79,6 +79,7 @@ pub(super) fn lower(text: &str, server: Server) -> Option<Program> {
 fn lowered(text: &str, server: Server) -> Option<Program> {
     let parsed = pg_query::parse(text, 0).ok()?;
     let mut lowering = Lowering::new(server);
+    lowering.literal = text.contains(['\'', '$']);
     let statements = parsed.protobuf.stmts.iter().map(|raw| match raw.stmt.as_deref() {
         Some(node) => {
             if matches!(node.node, Some(NodeEnum::PrepareStmt(_) | NodeEnum::DeclareCursorStmt(_))) {
@@ -147,6 +148,8 @@ struct Lowering {
     otherwise: bool,
     /// The setting whose row of `pg_settings` the query reads that is lowered.
     setting: Option<String>,
+    /// Whether the text has a literal.
+    literal: bool,
     /// The text of the statement that is lowered, where it is one that gives another a name.
     source: String,
 }
@@ -161,6 +164,7 @@ impl Lowering {
             server,
             otherwise: false,
             setting: None,
+            literal: false,
             source: String::new(),
         }
     }
