@@ -294,6 +294,11 @@ pub(super) fn readable_columns(schema: &str, name: &str) -> Option<&'static [&'s
     TABLES.partly.get(schema)?.get(name).map(|partly| partly.readable.as_slice())
 }
 
+/// The relations of `pg_catalog` of which some columns may not be read, in no order.
+pub fn partly_readable() -> impl Iterator<Item = &'static str> {
+    TABLES.partly.get("pg_catalog").into_iter().flat_map(|named| named.keys()).copied().chain(["pg_attribute"])
+}
+
 /// What the others of those are called, one after the other, where every version's are known.
 pub(super) fn withheld_columns(schema: &str, name: &str) -> Option<&'static str> {
     TABLES.partly.get(schema)?.get(name)?.withheld

@@ -43,6 +43,8 @@ pub struct Catalog {
     pub definitions_path: Vec<Name>,
     /// Whether the resource gives any tag to any object: where it does not, nothing is masked.
     pub any_sensitive: bool,
+    /// The columns of those relations of `pg_catalog` of which some may not be read, in order, with their types.
+    pub system: Arc<HashMap<Name, Vec<(Name, u32)>>>,
     /// What names stand for, made when it is first asked for.
     pub index: Index,
 }

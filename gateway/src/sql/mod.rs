@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use crate::access::{Action, ColumnName, Effect, Facts, Name, Object, Tags};
 pub use analyzer::Analyzer;
+pub use builtin::partly_readable;
 pub use catalog::Catalog;
 pub use encoding::is_safe_encoding;
 pub use names::{Made, Named, Rename, Space};

@@ -96,7 +96,7 @@ select attname, attmissingval from pg_attribute where attrelid = 'users'::regcla
 --- prepared transactions: either
 select * from pg_prepared_xacts;
 --- cursors: either; differs times
-select * from pg_cursors;
+select name, statement, is_holdable from pg_cursors;
 --- wal: either; differs times
 select pg_current_wal_lsn();
 --- wal's records: refused
@@ -131,9 +131,9 @@ select pg_total_relation_size('users');
 --- brin's summary: either
 create index w on users using brin (salary);
 select brin_summarize_new_values('w');
---- activity's texts by their place: refused
+--- activity's texts by their place: either; differs times
 select c21 from (select 0::oid, ''::name, 0 as pid, 0, 0::oid, ''::name, '', null::inet, '', 0, now(), now(), now(), now(), '', '', '', null::xid, null::xid, 0::bigint, '' as c21, '' union all select * from pg_stat_activity) x;
---- activity's texts by another name: refused
+--- activity's texts by another name: either; differs times
 select q from pg_stat_activity as a (a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, q, b);
 --- activity's texts in a condition: refused
 select pid from pg_stat_activity where query like '%5%' and pid <> pg_backend_pid();
@@ -143,7 +143,7 @@ select pid from (select * from pg_stat_activity order by 21 limit 1) x;
 select query from pg_stat_activity a join pg_stat_activity b using (query);
 --- activity's texts as a row: either; differs times
 select a::text from pg_stat_activity a;
---- activity's texts by function notation: refused
+--- activity's texts by function notation: either; differs times
 select query(a) from pg_stat_activity a;
 --- counter of rows: masked 1
 select seq_tup_read from pg_stat_user_tables where relname = 'users';
@@ -220,3 +220,28 @@ select a.pid > 0, a.query from pg_stat_activity a where a.pid <> pg_backend_pid(
 begin;
 declare c cursor for select query from pg_stat_activity;
 fetch all from c;
+--- statistics, whole: either
+select * from pg_stats where tablename = 'users';
+--- statistics, whole, of a row: either
+select (s).* from (select t from pg_stats t) x(s);
+--- statistics, whole, told apart: either; invalid
+select * from pg_stats union select * from pg_stats;
+--- statistics, whole, by a place: either; invalid
+select * from pg_stats where tablename = 'users' order by 10;
+--- statistics under other names: refused
+select c from (select * from pg_stats) s(a, b, c, d, e, f, g, h, i, j) where j::text like '%193827465%';
+--- statistics under other names at once: refused
+select c from pg_stats s(a, b, c, d, e, f, g, h, i, j) where j::text like '%193827465%';
+--- statistics' names joined: refused
+select attname from pg_stats natural join (select 1.0::float4 as n_distinct) x;
+--- statistics' names used: refused
+select a.attname from pg_stats a join pg_stats b using (n_distinct);
+--- passwords, whole, as json: either; differs times
+select row_to_json(a) from (select * from pg_authid) a where rolname = 'bystander';
+--- passwords under another name: refused
+select x from pg_authid a(a, b, c, d, e, f, g, h, i, j, x) where x like 'S%';
+--- passwords, whole, kept: refused
+create table w as select * from pg_authid;
+--- missing values, whole: either; differs the options are another number in each
+alter table users add column w text default 'x' || now();
+select a.* from pg_attribute a where attrelid = 'users'::regclass;

@@ -239,9 +239,27 @@ impl Walk<'_> {
         let table =
             TableName { database: Arc::clone(&self.catalog.database), schema: schema.into(), table: name.into() };
         let others = Arc::new(ColumnName { table, column: WITHHELD.into() });
-        let Some(readable) = builtin::readable_columns(schema, name) else {
+        let readable = builtin::readable_columns(schema, name);
+        let hidden = builtin::withheld_column(schema, name);
+        if (readable.is_some() || hidden.is_some())
+            && let Some(known) = self.catalog.system.get(name).filter(|_| schema == "pg_catalog")
+        {
+            let shown = |column: &str| match readable {
+                Some(readable) => readable.contains(&column),
+                None => hidden != Some(column),
+            };
+            let columns = known.iter().map(|(column, of)| {
+                let node = match shown(column) {
+                    true => self.graph.same(harmless),
+                    false => self.graph.column(&others, &Tags::default(), None),
+                };
+                Column { name: column.to_string(), node, of: Some(*of) }
+            });
+            return Rows { columns: columns.collect(), open: None };
+        }
+        let Some(readable) = readable else {
             let mut rows = Rows { columns: Vec::new(), open: Some(harmless) };
-            if let Some(column) = builtin::withheld_column(schema, name) {
+            if let Some(column) = hidden {
                 let node = self.graph.column(&others, &Tags::default(), None);
                 rows.columns.push(Column { name: column.to_owned(), node, of: None });
             }

@@ -80,6 +80,8 @@ pub(super) struct Read {
     casts: Vec<Cast>,
     event_triggers: Vec<u32>,
     settings: Vec<Setting>,
+    /// Absent: they were not asked for, and are what they were.
+    system: Option<HashMap<Name, Vec<(Name, u32)>>>,
     damaged: bool,
 }
 
@@ -108,6 +110,14 @@ impl Read {
             });
         }
         read.take_little(answered, own_role);
+        if asked.system {
+            read.system = Some(HashMap::new());
+            read.each(answered.next(), |read, row| {
+                let column = (name(row, 1)?, number(row, 2)?);
+                read.system.as_mut()?.entry(name(row, 0)?).or_default().push(column);
+                Some(())
+            });
+        }
         read
     }
 
@@ -397,7 +407,7 @@ impl Read {
 
     /// Puts what was read into `before`, of which only what `there` has is kept. The result has neither tags nor an index.
     pub(super) fn onto(self, before: Option<(&Catalog, &Changed)>, there: &Fingerprints) -> Catalog {
-        let Read { relations, functions, types, operators, casts, event_triggers, settings, damaged } = self;
+        let Read { relations, functions, types, operators, casts, event_triggers, settings, system, damaged } = self;
         let mut catalog = match before {
             Some((before, changed)) => {
                 let mut kept = before.clone();
@@ -432,6 +442,9 @@ impl Read {
         catalog.casts = casts;
         catalog.event_triggers = event_triggers;
         catalog.settings = settings;
+        if let Some(system) = system {
+            catalog.system = Arc::new(system);
+        }
         catalog.index = Index::default();
         catalog.complete &= !damaged;
         catalog

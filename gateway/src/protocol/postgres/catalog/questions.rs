@@ -4,6 +4,7 @@
 //! are named in full, and nothing is used that finds an operator by its name alone (`in`, `nullif`, `case x when`).
 
 use super::prints::Changed;
+use crate::sql::partly_readable;
 
 /// The first OID that objects get which did not come with the server. Objects that somebody made in a system schema have
 /// one as well.
@@ -313,12 +314,27 @@ pub(super) fn little() -> [String; 4] {
     ]
 }
 
+/// The columns of those relations of the system of which some may not be read. They are the server's: nobody changes them but
+/// with its version.
+fn system() -> String {
+    let mut names: Vec<&str> = partly_readable().collect();
+    names.sort_unstable();
+    sql(&format!(
+        "select c.relname, x.attname, x.atttypid from pg_catalog.pg_attribute x \
+         join pg_catalog.pg_class c on c.oid [=] x.attrelid \
+         where c.relnamespace [=] '11'::pg_catalog.oid and x.attrelid [<] {MADE} and x.attnum [>] 0::pg_catalog.int2 \
+         and not x.attisdropped and c.relname [=] any ('{{{}}}'::pg_catalog.name[]) order by x.attrelid, x.attnum",
+        names.join(",")
+    ))
+}
+
 /// What is asked about: where nothing of a class changed it is not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) relations: bool,
     pub(super) functions: bool,
     pub(super) types: bool,
+    pub(super) system: bool,
 }
 
 /// Every question that a catalog, or what changed of it, is read by.
@@ -328,6 +344,7 @@ pub(super) fn every(server: u32, changed: Option<&Changed>) -> (Asked, Vec<Strin
         relations: changed.is_none_or(|changed| !changed.relations.is_empty()),
         functions: changed.is_none_or(|changed| !changed.functions.is_empty()),
         types: changed.is_none_or(|changed| !changed.types.is_empty()),
+        system: changed.is_none(),
     };
     let mut questions = Vec::new();
     if asked.relations {
@@ -340,6 +357,9 @@ pub(super) fn every(server: u32, changed: Option<&Changed>) -> (Asked, Vec<Strin
         questions.extend(types(some(|changed| &changed.types)));
     }
     questions.extend(little());
+    if asked.system {
+        questions.push(system());
+    }
     (asked, questions)
 }
 
@@ -360,6 +380,7 @@ mod tests {
             }
         }
         questions.extend(little());
+        questions.push(system());
         for question in &questions {
             let parsed = pg_query::parse(question, pg_query::ParserOptions::default())
                 .unwrap_or_else(|error| panic!("{question}: {error}"));

@@ -66,16 +66,18 @@ impl Look<'_> {
         snapshot: Box<str>,
         mut answered: Answered,
     ) -> Result<Draft, A::Error> {
-        let mut plan = Plan::new(&mut answered, self.base);
+        // Another version has other relations of its own.
+        let base = self.base.filter(|base| base.catalog.version == self.server);
+        let mut plan = Plan::new(&mut answered, base);
         let mut read = self.read(asker, &plan).await?;
-        if let (Some(base), Some(_)) = (self.base, &plan.changed)
+        if let (Some(base), Some(_)) = (base, &plan.changed)
             && read.renames(&base.catalog)
         {
             // Texts of what did not change print the old name.
             plan.changed = None;
             read = self.read(asker, &plan).await?;
         }
-        let before = self.base.zip(plan.changed.as_ref()).map(|(base, changed)| (&*base.catalog, changed));
+        let before = base.zip(plan.changed.as_ref()).map(|(base, changed)| (&*base.catalog, changed));
         let mut catalog = read.onto(before, &plan.prints);
         catalog.complete &= !plan.damaged;
         catalog.version = self.server;

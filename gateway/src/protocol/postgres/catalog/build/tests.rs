@@ -14,7 +14,7 @@ fn read(given: &[(usize, &[&[&str]])]) -> Read {
     for (at, rows) in given {
         answered.answers[*at] = rows.iter().map(|cells| row(cells)).collect();
     }
-    Read::of(&mut answered, Asked { relations: true, functions: true, types: true }, true)
+    Read::of(&mut answered, Asked { relations: true, functions: true, types: true, system: true }, true)
 }
 
 const USERS: &[&str] = &["1", "public", "users", "r", "p", "f", "11", "12", "_users", "~", "~"];
@@ -147,7 +147,7 @@ fn whatever_cannot_be_read_makes_it_a_catalog_that_is_not_whole() {
         assert!(!read.onto(None, &Fingerprints::default()).complete, "{at}: {cells:?}");
     }
     let answered = &mut Answered { damaged: true, ..Answered::default() };
-    let none = Asked { relations: false, functions: false, types: false };
+    let none = Asked { relations: false, functions: false, types: false, system: false };
     assert!(!Read::of(answered, none, true).onto(None, &Fingerprints::default()).complete);
     assert_eq!(fingerprints(&[row(&["r", "1", "~"])]), None);
 }
