@@ -340,3 +340,30 @@ SELECT set_config('DateStyle', 'ISO', false);
 SET client_encoding TO 'UTF8';
 --- pg_dump: all settings: same; forms simple
 SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET check_function_bodies = false; SET xmloption = content; SET client_min_messages = warning; SET row_security = off;
+-- Whole rows of what may be read in part: the rest of them is redacted.
+--- dbeaver: sessions: same; differs other sessions, and the texts of those are redacted
+SELECT sa.* FROM pg_catalog.pg_stat_activity sa;
+--- dbeaver: locks: same; differs places in tables are redacted
+SELECT l.*, c.relname FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation;
+--- exporter: settings: same
+SELECT * FROM pg_settings WHERE name IN ('shared_buffers', 'work_mem', 'max_connections') ORDER BY name;
+--- exporter: tables: same; differs counters are redacted
+SELECT current_database() AS datname, t.* FROM pg_stat_user_tables t;
+--- exporter: archiver: same; differs times
+SELECT *, extract(epoch from now() - last_archived_time) AS last_archive_age FROM pg_stat_archiver;
+--- exporter: databases: same; differs counters are redacted
+SELECT * FROM pg_stat_database;
+--- exporter: replication: same
+SELECT *, (case pg_is_in_recovery() when 't' then null else 0 end) AS lag FROM pg_stat_replication;
+--- exporter: slots: same
+SELECT * FROM pg_replication_slots;
+--- exporter: conflicts: same; differs databases
+SELECT * FROM pg_stat_database_conflicts ORDER BY datid;
+--- whole attributes: same
+SELECT a.* FROM pg_attribute a WHERE attrelid = 'orders'::regclass ORDER BY attnum;
+--- prepared transactions: same
+SELECT * FROM pg_prepared_xacts;
+--- who waits for whom: same; differs other sessions
+SELECT pid, pg_blocking_pids(pid) AS blocked_by FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0;
+--- pghero: unused indexes: same; differs counters
+SELECT relname, pg_stat_get_numscans(oid) AS scans, pg_stat_get_live_tuples(oid) FROM pg_class WHERE relname = 'orders';
