@@ -209,7 +209,9 @@ impl Walk<'_> {
                     self.unknown();
                 }
                 own.into_iter().for_each(|function| self.applies(function));
-                let rows: Vec<Value> = rows.columns.iter().map(|column| self.of_column(column)).collect();
+                let unknown = rows.open.map(|_| Value::default());
+                let rows: Vec<Value> =
+                    rows.columns.iter().map(|column| self.of_column(column)).chain(unknown).collect();
                 self.reads_beside(rows.iter().chain([&test]));
                 self.together(&rows.iter().chain([&test]).collect::<Vec<_>>());
                 let all = [test.nodes, nodes].concat();

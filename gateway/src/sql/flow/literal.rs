@@ -5,7 +5,7 @@ use super::Walk;
 use super::oid::{BROUGHT, FIRST_OWN, RECORD, UNKNOWN};
 use super::own::Typing;
 use super::value::Value;
-use crate::sql::catalog::TypeKind;
+use crate::sql::catalog::{Type, TypeKind};
 use crate::sql::form::Reads;
 
 /// What a statement's literals may be read as, beside what PostgreSQL brings.
@@ -21,7 +21,8 @@ pub(super) enum ReadAs {
 
 /// Whether a value takes the type of what stands beside it.
 fn takes(value: &Value) -> bool {
-    matches!(value.typing, Typing::Literal | Typing::Parameter)
+    // What is cast to `unknown` is a literal still.
+    matches!(value.typing, Typing::Literal | Typing::Parameter) || value.of == Some(UNKNOWN)
 }
 
 /// Whether a value gives no other type than one that PostgreSQL brings.
@@ -47,6 +48,8 @@ impl Walk<'_> {
     pub(super) fn reads_listed(&mut self, values: &[Value]) {
         if !values.iter().all(is_brought) {
             self.literals = ReadAs::Anything;
+        } else if values.iter().any(|value| value.of == Some(BROUGHT)) {
+            self.literals = self.literals.max(ReadAs::Domains);
         }
     }
 
@@ -55,6 +58,11 @@ impl Walk<'_> {
         if value.typing == Typing::Parameter {
             self.literals = ReadAs::Anything;
         }
+    }
+
+    /// Values that are put nobody knows where: what is put there becomes one of that type, and a literal is read as one.
+    pub(super) fn reads_unplaced(&mut self) {
+        self.literals = ReadAs::Anything;
     }
 
     /// A literal that nobody knows the neighbours of.
@@ -114,12 +122,18 @@ impl Walk<'_> {
     /// Runs what the types do that literals may be read as.
     pub(super) fn read_literals(&mut self) {
         let catalog = self.catalog;
-        let domain = |of: &u32| catalog.types.get(of).is_some_and(|of| of.kind == TypeKind::Domain);
-        let met: Vec<u32> = match self.literals {
+        let of_kind = |of: &u32, wanted: fn(&Type) -> bool| catalog.types.get(of).is_some_and(wanted);
+        let wanted: fn(&Type) -> bool = match self.literals {
             ReadAs::Brought => return,
-            ReadAs::Domains => self.met.iter().copied().filter(domain).collect(),
-            ReadAs::Anything => self.met.iter().copied().collect(),
+            ReadAs::Domains => |of| of.kind == TypeKind::Domain,
+            // What rows and arrays are made of is met with them.
+            ReadAs::Anything => |of| of.kind != TypeKind::Composite && (of.element == 0 || of.array != 0),
         };
+        if self.literals == ReadAs::Anything && (self.unresolved || self.absent) {
+            // What it stands beside may be of a type that was not met.
+            self.parses_by_code |= !catalog.complete || catalog.types.keys().any(|of| catalog.runs_code(*of));
+        }
+        let met: Vec<u32> = self.met.iter().copied().filter(|of| of_kind(of, wanted)).collect();
         for of in met {
             self.type_runs(of, &Value::default());
         }

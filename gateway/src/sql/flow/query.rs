@@ -112,6 +112,7 @@ impl Walk<'_> {
     fn beside(&mut self, one: Rows, other: Rows) -> Rows {
         let open: Vec<Node> = one.open.into_iter().chain(other.open).collect();
         if !open.is_empty() || one.columns.len() != other.columns.len() {
+            self.reads_unplaced();
             let all = one.columns.iter().chain(&other.columns).map(|column| column.node).chain(open).collect();
             return Rows { columns: Vec::new(), open: Some(self.graph.derived(all)) };
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::function::POLYMORPHIC;
 use super::graph::Node;
 use super::oid::{BROUGHT, INT8, RECORD};
 use super::own::Operand;
@@ -12,6 +13,10 @@ use super::{WITHHELD, Walk};
 use crate::access::{Action, ColumnName, Facts, Object, TableName, Tags};
 use crate::sql::builtin;
 use crate::sql::form::{Expr, On, Source, Table};
+
+/// Tables among the relations that may be read in part: those have columns of the server's own beside.
+const TABLES: [&str; 6] =
+    ["pg_attribute", "pg_authid", "pg_seclabel", "pg_shseclabel", "pg_subscription", "pg_user_mapping"];
 
 impl Walk<'_> {
     /// Takes what a query reads from into scope, from left to right.
@@ -221,6 +226,7 @@ impl Walk<'_> {
                 item.schema = table.alias.is_none().then(|| "pg_catalog".into());
                 let schema = self.system_schema(table).unwrap_or("pg_catalog");
                 item.rows = self.system_rows(schema, &table.name);
+                item.stored = TABLES.contains(&table.name.as_str());
             }
             None => {
                 item.schema = table.schema.as_deref().filter(|_| table.alias.is_none()).map(Into::into);
@@ -231,8 +237,8 @@ impl Walk<'_> {
         item
     }
 
-    /// The rows of a relation of the system's: harmless columns of any name, or those that may be read and one that stands for
-    /// the others.
+    /// The rows of a relation of the system's: harmless columns of any name, or all that it has; where those are not known, the
+    /// columns that may be read, and one that stands for the others.
     fn system_rows(&mut self, schema: &str, name: &str) -> Rows {
         let harmless = self.graph.derived(Vec::new());
         self.brought.insert(harmless);
@@ -253,7 +259,9 @@ impl Walk<'_> {
                     true => self.graph.same(harmless),
                     false => self.graph.column(&others, &Tags::default(), None),
                 };
-                Column { name: column.to_string(), node, of: Some(*of) }
+                // What is in an `anyarray` may be of any type.
+                let of = Some(*of).filter(|of| !POLYMORPHIC.contains(of));
+                Column { name: column.to_string(), node, of }
             });
             return Rows { columns: columns.collect(), open: None };
         }

@@ -67,6 +67,9 @@ impl<'a> Walk<'a> {
         let seen = Seen::of(&scope, write.merges);
         for assignment in &write.assigned {
             let value = self.operand(&assignment.value, seen.by(assignment.sees));
+            if assignment.column.is_none() {
+                self.reads_unplaced();
+            }
             let node = self.node(&value);
             let constant = is_value_of(&assignment.value, &is_constant) && value.nodes.is_empty();
             let whole = assignment.column.as_ref().filter(|_| !assignment.part);
@@ -238,6 +241,7 @@ impl<'a> Walk<'a> {
             puts.push(Put { column: name, node: column.node, of: column.of, default });
         }
         if let Some(open) = rows.open {
+            self.reads_unplaced();
             self.assigned(
                 &write.target,
                 target,

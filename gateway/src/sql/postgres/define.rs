@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterDomainStmt, AlterTableCmd, AlterTableType, CreateStmt, DefElem, Node, ObjectWithArgs, PartitionBoundSpec,
-    RangeVar,
+    AlterDomainStmt, AlterTableCmd, AlterTableType, CreateStmt, DefElem, Node, ObjectType, ObjectWithArgs,
+    PartitionBoundSpec, RangeVar,
 };
 
 use super::expr::type_name;
@@ -353,6 +353,19 @@ fn reads(node: &NodeEnum) -> Reads {
                 _ => None,
             };
             like(create.parameters.iter().filter_map(typed).collect())
+        }
+        // An aggregate's first state is a literal of its type.
+        NodeEnum::DefineStmt(define) if define.kind() == ObjectType::ObjectAggregate => {
+            let state = |node: &Node| match &node.node {
+                Some(NodeEnum::DefElem(option)) if matches!(option.defname.as_str(), "stype" | "mstype") => {
+                    match &option.arg.as_deref()?.node {
+                        Some(NodeEnum::TypeName(name)) => Some(type_name(name)),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            };
+            like(define.definition.iter().filter_map(state).collect())
         }
         // Their queries may be of anything.
         NodeEnum::CreateFunctionStmt(_)

@@ -442,7 +442,8 @@ impl Read {
         catalog.casts = casts;
         catalog.event_triggers = event_triggers;
         catalog.settings = settings;
-        if let Some(system) = system {
+        // One column less moves all behind it.
+        if let Some(system) = system.filter(|_| !damaged) {
             catalog.system = Arc::new(system);
         }
         catalog.index = Index::default();
